@@ -1,0 +1,235 @@
+"""What a catalog is made of: frozen declarations, each checked when it is made."""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from millrace.errors import DeclarationError, UnknownEventType
+
+#: Lower-case words joined by dots; the routing key of AMQP, with room for a delay's prefix (56 bytes).
+EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+MAX_EVENT_TYPE_LENGTH = 120
+ALIAS = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+#: A DNS label (RFC 1123), which is what Kubernetes takes; with room for the suffixes of its objects.
+GROUP_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+MAX_GROUP_NAME_LENGTH = 40
+#: Names that Millrace's own queues and exchanges bear.
+RESERVED_NAMES = frozenset(
+    {"in", "events", "groups", "dead", "unrouted", "parked", "rejected", "accepted", "celery", "celeryev", "all"}
+)
+#: The longest delay that 28 binary levels hold is eight years; a month is the longest that is sensible.
+MAX_DELAY = timedelta(days=30)
+
+
+def seconds(count: float) -> timedelta:
+    """Write a duration of `count` seconds."""
+    return timedelta(seconds=count)
+
+
+def require(condition: bool, where: str, expected: str, got: object) -> None:
+    """Raise DeclarationError unless the condition holds."""
+    if not condition:
+        raise DeclarationError(where, expected, got)
+
+
+class Payload(BaseModel):
+    """The base of all payloads: frozen, unknown fields refused, camelCase names accepted too."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        validate_by_alias=True,
+        ser_json_inf_nan="constants",
+        allow_inf_nan=False,
+    )
+
+    event_type: ClassVar[str]
+    schema_version: ClassVar[int] = 1
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event type: its payload model, the names others may call it by.
+
+    `may_wait` says that this type is meant to wait in `parked` for a group still to come, so no alert is due.
+    """
+
+    payload: type[Payload]
+    aliases: Sequence[str] = field(default=(), kw_only=True)
+    may_wait: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        is_model = isinstance(self.payload, type) and issubclass(self.payload, Payload)
+        require(is_model, "Event's payload", "a subclass of millrace.Payload", self.payload)
+        where = f"{self.payload.__name__}.event_type"
+        type_ = getattr(self.payload, "event_type", None)
+        fits = isinstance(type_, str) and EVENT_TYPE.fullmatch(type_) and len(type_) <= MAX_EVENT_TYPE_LENGTH
+        require(bool(fits), where, f"dotted lower-case words of at most {MAX_EVENT_TYPE_LENGTH} characters", type_)
+        version = self.payload.schema_version
+        positive = isinstance(version, int) and version > 0
+        require(positive, f"{self.payload.__name__}.schema_version", "a positive integer", version)
+        plain_text = isinstance(self.aliases, str)
+        require(not plain_text, f"{self.type}: aliases", "a sequence of names", self.aliases)
+        object.__setattr__(self, "aliases", tuple(self.aliases))
+        for alias in self.aliases:
+            good = isinstance(alias, str) and ALIAS.fullmatch(alias) and len(alias) <= MAX_EVENT_TYPE_LENGTH
+            require(bool(good), f"{self.type}: alias", "letters, digits, dots, dashes and underscores", alias)
+
+    @property
+    def type(self) -> str:
+        """The event type, which is also its routing key and its Celery task name."""
+        return self.payload.event_type
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """How often a failing event is tried, and how long it waits between: delay x factor^n, jitter either way."""
+
+    attempts: int = 5
+    delay: timedelta = timedelta(seconds=2)
+    factor: float = 3.0
+    longest_delay: timedelta = timedelta(minutes=10)
+    jitter: float = 0.1
+
+    def __post_init__(self) -> None:
+        require(isinstance(self.attempts, int) and 1 <= self.attempts <= 100, "Retry.attempts", "1 to 100", self.attempts)
+        require(timedelta(seconds=1) <= self.delay <= MAX_DELAY, "Retry.delay", "1 second to 30 days", self.delay)
+        in_range = self.delay <= self.longest_delay <= MAX_DELAY
+        require(in_range, "Retry.longest_delay", "between Retry.delay and 30 days", self.longest_delay)
+        require(1 <= self.factor <= 100, "Retry.factor", "1 to 100", self.factor)
+        require(0 <= self.jitter <= 0.5, "Retry.jitter", "0 to 0.5", self.jitter)
+
+    def delay_after(self, attempt: int) -> int:
+        """Whole seconds to wait after the given failed attempt (1 is the first), jitter included."""
+        grown = self.delay.total_seconds() * self.factor ** min(attempt - 1, 100)
+        bounded = min(grown, self.longest_delay.total_seconds())
+        spread = bounded * (1 + random.uniform(-self.jitter, self.jitter))
+        return max(1, round(spread))
+
+
+@dataclass(frozen=True)
+class WorkerGroup:
+    """One queue, one deployment, one scaling unit, one idempotency scope: the events it handles and how.
+
+    `tasks` are payloads that only this group sends to itself (the steps of a workflow); `replicas` is the
+    smallest and largest number of worker processes; `longest_runtime` bounds one run of a handler.
+    """
+
+    name: str
+    handles: Sequence[type[Payload]] = field(kw_only=True)
+    tasks: Sequence[type[Payload]] = field(default=(), kw_only=True)
+    longest_runtime: timedelta = field(default=timedelta(seconds=10), kw_only=True)
+    replicas: tuple[int, int] = field(default=(1, 4), kw_only=True)
+    retry: Retry = field(default_factory=Retry, kw_only=True)
+
+    def __post_init__(self) -> None:
+        name = self.name
+        fits = isinstance(name, str) and GROUP_NAME.fullmatch(name) and len(name) <= MAX_GROUP_NAME_LENGTH
+        expected = f"a DNS label (lower-case letters, digits, dashes) of at most {MAX_GROUP_NAME_LENGTH} characters"
+        require(bool(fits), "WorkerGroup's name", expected, name)
+        reserved = name in RESERVED_NAMES or name.startswith("celery")
+        require(not reserved, "WorkerGroup's name", "other than the names that Millrace or Celery use", name)
+        for what in ("handles", "tasks"):
+            object.__setattr__(self, what, tuple(getattr(self, what)))
+        require(bool(self.handles), f"{name}: handles", "at least one payload class", self.handles)
+        longest = self.longest_runtime
+        in_range = timedelta(milliseconds=10) <= longest <= timedelta(hours=12)
+        require(in_range, f"{name}: longest_runtime", "10 milliseconds to 12 hours", longest)
+        low, high = self.replicas
+        ordered = isinstance(low, int) and isinstance(high, int) and 0 <= low <= high and high >= 1
+        require(ordered, f"{name}: replicas", "(smallest, largest) with 0 <= smallest <= largest, largest >= 1", self.replicas)
+        require(isinstance(self.retry, Retry), f"{name}: retry", "a Retry", self.retry)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service outside this repository that publishes; `celery` lets it send Celery's own messages too."""
+
+    name: str
+    celery: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        fits = isinstance(self.name, str) and GROUP_NAME.fullmatch(self.name) and len(self.name) <= MAX_GROUP_NAME_LENGTH
+        require(bool(fits), "Service's name", "lower-case letters, digits and dashes, at most 40", self.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """The one declaration: all events, groups and services, checked against each other."""
+
+    events: Sequence[Event]
+    groups: Sequence[WorkerGroup]
+    services: Sequence[Service] = ()
+
+    def __post_init__(self) -> None:
+        for what in ("events", "groups", "services"):
+            object.__setattr__(self, what, tuple(getattr(self, what)))
+        require_distinct("event types and aliases", [name for event in self.events for name in (event.type, *event.aliases)])
+        require_distinct("group names", [group.name for group in self.groups])
+        require_distinct("service names", [service.name for service in self.services])
+        declared = {event.payload for event in self.events}
+        for group in self.groups:
+            require_distinct(f"{group.name}: handles", [payload.event_type for payload in group.handles])
+            for payload in group.handles:
+                require(payload in declared, f"{group.name}: handles", "payload classes of the catalog's events", payload)
+            for payload in group.tasks:
+                Event(payload)
+        tasks = [payload.event_type for group in self.groups for payload in group.tasks]
+        require_distinct("event types and tasks", [event.type for event in self.events] + tasks)
+        self._require_apart()
+
+    def _require_apart(self) -> None:
+        """Refuse keys of which one ends in the other: delayed messages are matched by the end of their key."""
+        keys = [name for event in self.events for name in (event.type, *event.aliases)]
+        keys += [f"group.{group.name}" for group in self.groups]
+        require_distinct("event types, aliases and group keys", keys)
+        by_end = set(keys)
+        for key in keys:
+            words = key.split(".")
+            ends = {".".join(words[start:]) for start in range(1, len(words))}
+            clash = sorted(ends & by_end)
+            require(not clash, f"event type {key!r}", "no longer form of another type, alias or group key", clash)
+
+    def event(self, name: str) -> Event:
+        """The event of this type or alias; raises UnknownEventType."""
+        for event in self.events:
+            if name == event.type or name in event.aliases:
+                return event
+        raise UnknownEventType(name)
+
+    def group(self, name: str) -> WorkerGroup:
+        """The group of this name; raises KeyError."""
+        for group in self.groups:
+            if group.name == name:
+                return group
+        raise KeyError(name)
+
+    def groups_for(self, type_: str) -> tuple[WorkerGroup, ...]:
+        """The groups that handle this event type, in the catalog's order."""
+        return tuple(g for g in self.groups if any(p.event_type == type_ for p in g.handles))
+
+    def task_owner(self, type_: str) -> WorkerGroup | None:
+        """The group that has this type as one of its own tasks, if any."""
+        return next((g for g in self.groups if any(p.event_type == type_ for p in g.tasks)), None)
+
+    def payload_class(self, type_: str) -> type[Payload]:
+        """The payload class of an event type, an alias or a group's own task; raises UnknownEventType."""
+        for group in self.groups:
+            for payload in group.tasks:
+                if payload.event_type == type_:
+                    return payload
+        return self.event(type_).payload
+
+
+def require_distinct(where: str, names: Sequence[str]) -> None:
+    """Raise DeclarationError if a name occurs twice."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    require(not twice, where, "distinct", twice)

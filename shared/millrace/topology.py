@@ -1,0 +1,250 @@
+"""What must exist at the broker, as plain data, from pure functions over the catalog."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from millrace import names
+from millrace.declarations import Catalog, Service, WorkerGroup
+
+#: The log of accepted events is kept this long (design: 30 days).
+ACCEPTED_MAX_AGE = "30D"
+#: Only the last net: attempts are counted in the inbox, and giving back a prefetch counts here too.
+DELIVERY_LIMIT = 1_000
+#: The keeper gives back what it cannot store yet; nothing may be lost by that.
+TRANSIT_DELIVERY_LIMIT = 1_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    kind: str = "topic"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queue:
+    """A durable queue; all but its type is set by policy, except where kombu fixes the arguments (delays)."""
+
+    name: str
+    kind: str = "quorum"
+    arguments: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Binding:
+    """A binding from an exchange to a queue or another exchange."""
+
+    source: str
+    destination: str
+    key: str
+    to_exchange: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """The one policy of one queue or exchange (`pattern` matches just its name)."""
+
+    name: str
+    target: str
+    definition: Mapping[str, str | int]
+    apply_to: str = "queues"
+
+    @property
+    def pattern(self) -> str:
+        """The regular expression that matches just the target."""
+        return f"^{re.escape(self.target)}$"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopicPermission:
+    """Which routing keys a user may write to a topic exchange."""
+
+    exchange: str
+    write: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class User:
+    """A broker user with its permissions (regular expressions) on the stack's vhost."""
+
+    name: str
+    configure: str = "^$"
+    write: str = "^$"
+    read: str = "^$"
+    tags: tuple[str, ...] = ()
+    topics: tuple[TopicPermission, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topology:
+    """All that one part of a stack needs; parts can be added up."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    policies: tuple[Policy, ...] = ()
+    users: tuple[User, ...] = ()
+
+    def __add__(self, other: "Topology") -> "Topology":
+        return Topology(
+            exchanges=self.exchanges + other.exchanges,
+            queues=self.queues + other.queues,
+            bindings=self.bindings + other.bindings,
+            policies=self.policies + other.policies,
+            users=self.users + other.users,
+        )
+
+
+def topology(catalog: Catalog, vhost: str) -> Topology:
+    """Everything of one stack."""
+    whole = backbone(vhost) + delays()
+    for group in catalog.groups:
+        whole += group_topology(catalog, group, vhost) + stamps(catalog, group)
+    return whole + Topology(users=tuple(service_user(service, vhost) for service in catalog.services))
+
+
+def backbone(vhost: str) -> Topology:
+    """What is there once per stack: doors, the log, parking, Celery's exchanges, Millrace's own users."""
+    exchanges = [Exchange(name=name) for name in (names.IN, names.EVENTS, names.GROUPS, names.DEAD, names.CELERY_EVENTS)]
+    exchanges += [Exchange(name=name, kind="fanout") for name in (names.UNROUTED, names.REJECTED, names.PIDBOX)]
+    exchanges.append(Exchange(name=names.PIDBOX_REPLY, kind="direct"))
+    transit = {"delivery-limit": TRANSIT_DELIVERY_LIMIT}
+    return Topology(
+        exchanges=tuple(exchanges),
+        queues=(Queue(name=names.PARKED), Queue(name=names.REJECTED), Queue(name=names.ACCEPTED, kind="stream")),
+        bindings=(
+            Binding(source=names.IN, destination=names.EVENTS, key="#", to_exchange=True),
+            Binding(source=names.IN, destination=names.ACCEPTED, key="#"),
+            Binding(source=names.UNROUTED, destination=names.PARKED, key=""),
+            Binding(source=names.REJECTED, destination=names.REJECTED, key=""),
+        ),
+        policies=(
+            Policy(name=names.ACCEPTED, target=names.ACCEPTED, definition={"max-age": ACCEPTED_MAX_AGE}),
+            Policy(name=names.PARKED, target=names.PARKED, definition=transit),
+            Policy(name=names.REJECTED, target=names.REJECTED, definition=transit),
+            _alternate(names.EVENTS),
+            _alternate(names.DELAY_EXIT),
+        ),
+        users=tuple(own_users(vhost)),
+    )
+
+
+def _alternate(exchange: str) -> Policy:
+    definition = {"alternate-exchange": names.UNROUTED}
+    return Policy(name=f"{exchange}-unrouted", target=exchange, definition=definition, apply_to="exchanges")
+
+
+def delays() -> Topology:
+    """Celery's delay levels, with just the arguments that kombu gives them (its declare function would agree)."""
+    levels = range(names.DELAY_LEVELS - 1, -1, -1)
+    exchanges = [Exchange(name=names.delay_level(level)) for level in levels] + [Exchange(name=names.DELAY_EXIT)]
+    queues, bindings = [], []
+    for level in levels:
+        here = names.delay_level(level)
+        after = names.delay_level(level - 1) if level else names.DELAY_EXIT
+        skipped = "*." * (names.DELAY_LEVELS - 1 - level)
+        arguments: dict[str, str | int] = {
+            "x-overflow": "reject-publish",
+            "x-message-ttl": 2**level * 1000,
+            "x-dead-letter-exchange": after,
+            "x-dead-letter-strategy": "at-least-once",
+        }
+        queues.append(Queue(name=here, arguments=arguments))
+        bindings.append(Binding(source=here, destination=here, key=f"{skipped}1.#"))
+        bindings.append(Binding(source=here, destination=after, key=f"{skipped}0.#", to_exchange=True))
+    return Topology(exchanges=tuple(exchanges), queues=tuple(queues), bindings=tuple(bindings))
+
+
+def group_topology(catalog: Catalog, group: WorkerGroup, vhost: str) -> Topology:
+    """A group's queue, dead-letter queue, bindings, policies and broker user."""
+    queue, dead, key = names.group_queue(group.name), names.dead_queue(group.name), names.group_key(group.name)
+    bindings = [
+        Binding(source=names.GROUPS, destination=queue, key=key),
+        Binding(source=names.DELAY_EXIT, destination=queue, key=f"#.{key}"),
+        Binding(source=names.DEAD, destination=dead, key=key),
+    ]
+    for routed in routing_keys(catalog, group):
+        bindings.append(Binding(source=names.EVENTS, destination=queue, key=routed))
+        bindings.append(Binding(source=names.DELAY_EXIT, destination=queue, key=f"#.{routed}"))
+    return Topology(
+        queues=(Queue(name=queue), Queue(name=dead)),
+        bindings=tuple(bindings),
+        policies=(
+            Policy(name=queue, target=queue, definition=group_policy(group)),
+            Policy(name=names.dead_policy(group.name), target=dead, definition={"delivery-limit": TRANSIT_DELIVERY_LIMIT}),
+        ),
+        users=(group_user(group, vhost),),
+    )
+
+
+def routing_keys(catalog: Catalog, group: WorkerGroup) -> list[str]:
+    """The event types and aliases that reach a group through `events`."""
+    return [key for payload in group.handles for key in (payload.event_type, *catalog.event(payload.event_type).aliases)]
+
+
+def group_policy(group: WorkerGroup) -> dict[str, str | int]:
+    """The policy of a group's queue: at-least-once dead-lettering needs reject-publish (RabbitMQ, quorum queues)."""
+    return {
+        "dead-letter-exchange": names.DEAD,
+        "dead-letter-routing-key": names.group_key(group.name),
+        "dead-letter-strategy": "at-least-once",
+        "overflow": "reject-publish",
+        "delivery-limit": DELIVERY_LIMIT,
+    }
+
+
+def group_user(group: WorkerGroup, vhost: str) -> User:
+    """A group's workers: read their queue, delay to themselves, write their own dead letters, be seen by Flower."""
+    node = rf"{re.escape(group.name)}\.[0-9a-f]+@[^/]+\.celery\.pidbox"
+    own_key = re.escape(names.group_key(group.name))
+    return User(
+        name=names.group_user(vhost, group.name),
+        configure=rf"^{node}$",
+        write=rf"^({node}|celeryev|reply\.celery\.pidbox|dead|{names.DELAY_ENTRY})$",
+        read=rf"^({re.escape(names.group_queue(group.name))}|celery\.pidbox|{node})$",
+        topics=(
+            TopicPermission(exchange=names.DEAD, write=f"^{own_key}$"),
+            TopicPermission(exchange=names.DELAY_ENTRY, write=rf"^([01]\.){{{names.DELAY_LEVELS}}}{own_key}$"),
+        ),
+    )
+
+
+def service_user(service: Service, vhost: str) -> User:
+    """A publishing service: writes to `in`; with `celery`, also to a group's own key and to the delays."""
+    write = rf"^(in|groups|{names.DELAY_ENTRY})$" if service.celery else "^in$"
+    return User(name=names.service_user(vhost, service.name), write=write)
+
+
+def own_users(vhost: str) -> Iterator[User]:
+    """Millrace's own processes, each with what it needs and no more."""
+    yield User(name=names.own_user(vhost, "relay"), write="^(in|events|groups)$")
+    transit = rf"^(dead\..+|{names.PARKED}|{names.REJECTED}|{names.ACCEPTED})$"
+    yield User(name=names.own_user(vhost, "keeper"), read=transit)
+    yield User(name=names.own_user(vhost, "monitor"), tags=("monitoring",))
+    replies = r".*\.reply\.celery\.pidbox|celeryev\..*"
+    yield User(
+        name=names.own_user(vhost, "flower"),
+        configure=f"^({replies})$",
+        write=rf"^(celery\.pidbox|{replies})$",
+        read=rf"^(reply\.celery\.pidbox|celeryev|{replies})$",
+    )
+
+
+def stamps(catalog: Catalog, group: WorkerGroup) -> Topology:
+    """One exchange per part of a group that its workers rely on; they look for them at start (design, decision 1).
+
+    A stamp's name holds a digest of the part, so a newer topology that only adds parts keeps older workers content.
+    """
+    parts: list[tuple[str, Any]] = [("queue", "quorum"), ("policy", group_policy(group))]
+    parts += [("key", key) for key in (*routing_keys(catalog, group), names.group_key(group.name))]
+    exchanges = [Exchange(name=names.stamp(group.name, what, _digest(part)), kind="fanout") for what, part in parts]
+    return Topology(exchanges=tuple(exchanges))
+
+
+def _digest(part: object) -> str:
+    return hashlib.sha256(json.dumps(part, sort_keys=True).encode()).hexdigest()[:12]
