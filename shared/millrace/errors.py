@@ -48,12 +48,25 @@ class Refused(PublishError):
     """The broker answered with a negative confirm (a queue is full or failing)."""
 
 
+class ChannelClosed(Refused):
+    """The broker closed the channel: the exchange is not there, or the user may not write to it."""
+
+
 class ConfirmTimeout(PublishError):
     """No confirm came in time (alarm, partition); whether the event was stored is not known."""
 
 
 class BrokerUnreachable(PublishError):
     """No connection to the broker could be made, or it was lost before the confirm."""
+
+
+class NotAllPublished(PublishError):
+    """Some events of a bulk were not confirmed: `failed` has the error of each by its event id."""
+
+    def __init__(self, failed: dict[str, PublishError]) -> None:
+        self.failed = failed
+        example, error = next(iter(failed.items()))
+        super().__init__(f"{len(failed)} events were not confirmed, {example} among them: {error}")
 
 
 class HandlerError(MillraceError):

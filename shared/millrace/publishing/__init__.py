@@ -1,5 +1,19 @@
 """The client that services use: publish confirmed events, or write them to an outbox in their own transaction."""
 
+from typing import TYPE_CHECKING, Any
+
 from millrace.publishing.publisher import Publisher
 
-__all__ = ["Publisher"]
+if TYPE_CHECKING:
+    from millrace.publishing.outbox import Outbox
+
+__all__ = ["Outbox", "Publisher"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the outbox when it is first asked for: it needs SQLAlchemy (millrace[outbox]), the publisher does not."""
+    if name == "Outbox":
+        from millrace.publishing.outbox import Outbox
+
+        return Outbox
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,158 @@
+"""One AMQP connection with one channel whose confirms are matched to delivery tags here.
+
+py-amqp takes any confirm for the latest message and waits for CloseOk under a broker alarm (py-amqp #293); this
+class counts tags itself and is thrown away after any doubt.
+"""
+
+import contextlib
+import os
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import amqp  # type: ignore[import-untyped]
+
+from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError, Refused, Unroutable
+from millrace.publishing.message import Message
+
+#: So many messages are sent before their confirms are awaited (measured: more brings little).
+ROUND = 500
+
+
+def broker_options(url: str) -> dict[str, Any]:
+    """The arguments of py-amqp's Connection for `amqp[s]://user:password@host:port/vhost`; raises ValueError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
+        raise ValueError("broker URL must be amqp[s]://user:password@host:port/vhost")
+    secure = parts.scheme == "amqps"
+    options: dict[str, Any] = {
+        "host": f"{parts.hostname}:{parts.port or (5671 if secure else 5672)}",
+        "userid": unquote(parts.username or "guest"),
+        "password": unquote(parts.password or "guest"),
+        "virtual_host": unquote(parts.path[1:]) or "/",
+    }
+    if secure:
+        options["ssl"] = {"cert_reqs": ssl.CERT_REQUIRED, "server_hostname": parts.hostname}
+    return options
+
+
+class ConfirmedConnection:
+    """A connection for confirmed, mandatory publishing from one thread; `broken` once anything went wrong."""
+
+    def __init__(self, url: str, timeout: float) -> None:
+        self.timeout = timeout
+        self.broken = False
+        self.pid = os.getpid()
+        self._last_tag = 0
+        self._open: dict[int, int] = {}
+        self._results: list[PublishError | None] = []
+        self._messages: Sequence[Message] = ()
+        try:
+            self._connection = amqp.Connection(
+                **broker_options(url), connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, heartbeat=0
+            )
+            self._connection.connect()
+            self._channel = self._connection.channel()
+            self._channel.confirm_select()
+        except (OSError, amqp.AMQPError) as error:
+            raise BrokerUnreachable(f"no connection to the broker: {error}") from error
+        self._channel.events["basic_ack"].add(self._on_ack)
+        self._channel.events["basic_nack"].add(self._on_nack)
+        self._channel.events["basic_return"].add(self._on_return)
+
+    def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
+        """Send all and wait for every confirm: None for a confirmed message, else why it is not.
+
+        After an error that says nothing about a message (time-out, lost connection) the connection is broken.
+        """
+        self._messages = messages
+        self._results = [BrokerUnreachable("not sent")] * len(messages)
+        self._open.clear()
+        try:
+            for start in range(0, len(messages), ROUND):
+                self._send_round(range(start, min(start + ROUND, len(messages))))
+        except TimeoutError:
+            self._give_up(ConfirmTimeout(f"no confirm from the broker within {self.timeout:g} s"))
+        except amqp.exceptions.ChannelError as error:
+            self._give_up(ChannelClosed(f"the broker closed the channel: {error}"))
+        except (OSError, amqp.AMQPError) as error:
+            self._give_up(BrokerUnreachable(f"the connection to the broker was lost: {error}"))
+        return self._results
+
+    def _send_round(self, indexes: range) -> None:
+        for index in indexes:
+            self._publish(index)
+        deadline = time.monotonic() + self.timeout
+        while self._open:
+            self._connection.drain_events(timeout=max(deadline - time.monotonic(), 0.001))
+
+    def _publish(self, index: int) -> None:
+        message = self._messages[index]
+        content = amqp.Message(
+            message.body,
+            content_type=message.content_type,
+            delivery_mode=2,
+            message_id=message.message_id,
+            application_headers=dict(message.headers),
+        )
+        self._last_tag += 1
+        self._open[self._last_tag] = index
+        self._channel.basic_publish(content, message.exchange, message.routing_key, mandatory=True)
+
+    def _give_up(self, error: PublishError) -> None:
+        """Nothing more can be learnt on this connection: what is open, or was not sent, has this error."""
+        self.broken = True
+        unsettled = set(self._open.values())
+        for index, result in enumerate(self._results):
+            if index in unsettled or isinstance(result, BrokerUnreachable):
+                self._results[index] = error
+        self.abandon()
+
+    def _settle(self, tag: int, multiple: bool) -> list[int]:
+        tags = [open_tag for open_tag in self._open if open_tag <= tag] if multiple else [tag]
+        return [self._open.pop(each) for each in tags if each in self._open]
+
+    def _on_ack(self, tag: int, multiple: bool) -> None:
+        for index in self._settle(tag, multiple):
+            if not isinstance(self._results[index], Unroutable):
+                self._results[index] = None
+
+    def _on_nack(self, tag: int, multiple: bool) -> None:
+        for index in self._settle(tag, multiple):
+            self._results[index] = Refused("the broker refused the message (a queue is full or failing)")
+
+    def _on_return(self, code: int, text: str, exchange: str, key: str, message: amqp.Message) -> None:
+        """A return comes before its message's confirm and bears no tag: the first open one that looks alike is it."""
+        returned = (message.properties.get("message_id"), exchange, key)
+        for index in self._open.values():
+            sent = self._messages[index]
+            alike = (sent.message_id, sent.exchange, sent.routing_key) == returned
+            if alike and not isinstance(self._results[index], Unroutable):
+                self._results[index] = Unroutable(f"{code} {text}: no queue takes {key!r} from exchange {exchange!r}")
+                return
+
+    def looks_alive(self) -> bool:
+        """False if the broker has closed the connection while it was idle (a TLS socket cannot tell)."""
+        try:
+            return bool(self._connection.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except (BlockingIOError, ValueError):
+            return True
+        except (OSError, AttributeError):
+            return False
+
+    def abandon(self) -> None:
+        """Close the socket without a word: a broker in alarm would not answer a polite close."""
+        self.broken = True
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            self._connection.collect()
+
+    def close(self) -> None:
+        """Say goodbye to the broker and close."""
+        if self.broken:
+            return
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            self._connection.close()
+        self.abandon()

@@ -1,0 +1,84 @@
+"""What a service publishes with."""
+
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+from urllib.parse import unquote, urlsplit
+
+from millrace.catalog import CATALOG
+from millrace.declarations import Catalog, Payload
+from millrace.envelope import Envelope, open_payload, payload_from, seal
+from millrace.errors import InvalidEvent, NotAllPublished
+from millrace.publishing.message import event_message
+from millrace.publishing.sender import Sender
+
+
+class Publisher:
+    """Publishes validated events: persistent, confirmed, never silently dropped; share one per process.
+
+    `url` is the service's own broker user's (amqp://user:password@host:port/vhost), `source` is the CloudEvents
+    source (by default the user's name), `timeout` bounds, in seconds, the wait for the broker.
+    """
+
+    def __init__(
+        self, url: str, *, source: str | None = None, catalog: Catalog = CATALOG, timeout: float = 10.0
+    ) -> None:
+        self.source = source or f"/{unquote(urlsplit(url).username or 'anonymous')}"
+        self._catalog = catalog
+        self._sender = Sender(url, timeout=timeout)
+
+    def publish(self, event: Payload | Envelope, *, id: str | None = None, partition_key: str | None = None) -> str:
+        """Publish one event and return its id once the broker has confirmed it.
+
+        Give `id` to make a repeated call harmless. Raises InvalidEvent before anything is sent, Unroutable, Refused,
+        ConfirmTimeout or BrokerUnreachable after; sending again with the same id is always safe.
+        """
+        envelope = self._envelope(event, id, partition_key)
+        self._sender.send_one(event_message(envelope))
+        return envelope.id
+
+    def publish_many(self, events: Iterable[Payload | Envelope]) -> list[str]:
+        """Publish all and return their ids, in order, confirms awaited in bulk.
+
+        Raises InvalidEvent before anything is sent if one is invalid, NotAllPublished (with the error of each id that
+        failed) once every other one is confirmed.
+        """
+        envelopes = [self._envelope(event, None, None) for event in events]
+        results = self._sender.send([event_message(envelope) for envelope in envelopes])
+        failed = {envelope.id: error for envelope, error in zip(envelopes, results, strict=True) if error is not None}
+        if failed:
+            raise NotAllPublished(failed)
+        return [envelope.id for envelope in envelopes]
+
+    def _envelope(self, event: Payload | Envelope, id: str | None, partition_key: str | None) -> Envelope:
+        return checked_envelope(event, self._catalog, source=self.source, id=id, partition_key=partition_key)
+
+    def close(self) -> None:
+        """Close the connection; publishing again opens a new one."""
+        self._sender.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def checked_envelope(
+    event: Payload | Envelope,
+    catalog: Catalog,
+    *,
+    source: str,
+    id: str | None = None,
+    partition_key: str | None = None,
+    traceparent: str | None = None,
+) -> Envelope:
+    """A valid envelope of a catalog's event; raises InvalidEvent if it is none."""
+    if isinstance(event, Envelope):
+        open_payload(event, catalog)
+        return event
+    declared = catalog.event(event.event_type).payload
+    if type(event) is not declared:
+        raise InvalidEvent("type", f"{event.event_type} must be a {declared.__name__}, got a {type(event).__name__}")
+    payload_from(declared, event.model_dump())
+    return seal(event, source=source, id=id, partition_key=partition_key, traceparent=traceparent)

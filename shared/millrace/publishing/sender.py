@@ -1,0 +1,82 @@
+"""A confirmed sender that many threads may share and that survives errors, reconnects and forks."""
+
+import os
+import threading
+from collections.abc import Sequence
+
+from millrace.errors import BrokerUnreachable, ChannelClosed, PublishError
+from millrace.publishing.connection import ConfirmedConnection
+from millrace.publishing.message import Message
+
+#: Connections made before a fork: closing, even dropping them, would shut the parent's socket down.
+_inherited: list[ConfirmedConnection] = []
+
+
+class Sender:
+    """Sends messages with confirms and `mandatory` over one connection that is made when it is needed."""
+
+    def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._connection: ConfirmedConnection | None = None
+
+    def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
+        """Send all; for each, None if it was confirmed, else why not. A lost connection is tried once more."""
+        self._after_fork()
+        with self._lock:
+            results = self._send_once(messages)
+            lost = [index for index, result in enumerate(results) if isinstance(result, BrokerUnreachable)]
+            if lost:
+                again = self._send_once([messages[index] for index in lost])
+                for index, result in zip(lost, again, strict=True):
+                    results[index] = result
+            elif len(messages) > 1:
+                self._send_singly(messages, results)
+            return results
+
+    def _send_singly(self, messages: Sequence[Message], results: list[PublishError | None]) -> None:
+        """A closed channel says only that one of many was refused: send each that it left open by itself."""
+        for index, result in enumerate(results):
+            if isinstance(result, ChannelClosed):
+                results[index] = self._send_once([messages[index]])[0]
+                if isinstance(results[index], BrokerUnreachable):
+                    return
+
+    def send_one(self, message: Message) -> None:
+        """Send one message; raises the PublishError if it was not confirmed."""
+        error = self.send([message])[0]
+        if error is not None:
+            raise error
+
+    def _send_once(self, messages: Sequence[Message]) -> list[PublishError | None]:
+        try:
+            return self._connected().send(messages)
+        except BrokerUnreachable as error:
+            return [error] * len(messages)
+
+    def _connected(self) -> ConfirmedConnection:
+        current = self._connection
+        if current is not None and (current.broken or not current.looks_alive()):
+            current.abandon()
+            current = None
+        if current is None:
+            current = ConfirmedConnection(self._url, self._timeout)
+        self._connection = current
+        return current
+
+    def _after_fork(self) -> None:
+        if self._pid == os.getpid():
+            return
+        if self._connection is not None:
+            _inherited.append(self._connection)
+        self._connection, self._lock, self._pid = None, threading.Lock(), os.getpid()
+
+    def close(self) -> None:
+        """Close the connection; the next send opens a new one."""
+        self._after_fork()
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
