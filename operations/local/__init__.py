@@ -1,0 +1,1 @@
+"""Broker, worker fleet and Flower on this machine."""

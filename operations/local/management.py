@@ -1,0 +1,60 @@
+"""The few calls to RabbitMQ's management API that starting a broker needs."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import httpx
+
+from operations.local.errors import LocalError
+from operations.local.ports import LOOPBACK
+
+
+def accepts_connections(port: int, host: str = LOOPBACK) -> bool:
+    """Whether somebody listens on the port."""
+    try:
+        with socket.create_connection((host, port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def is_ready(management_url: str, user: str, password: str) -> bool:
+    """Whether the broker is up and lets this user in."""
+    try:
+        answer = httpx.get(f"{management_url}/api/overview", auth=(user, password), timeout=5)
+    except httpx.HTTPError:
+        return False
+    return answer.status_code == httpx.codes.OK
+
+
+def wait_until_ready(
+    management_url: str, user: str, password: str, *, seconds: float, still_alive: Callable[[], bool]
+) -> None:
+    """Wait for the management API.
+
+    Raises:
+        LocalError: the broker ended, or the time is over.
+    """
+    deadline = time.monotonic() + seconds
+    while not is_ready(management_url, user, password):
+        if not still_alive():
+            raise LocalError("RabbitMQ must stay up while it boots, got its end")
+        if time.monotonic() > deadline:
+            raise LocalError(f"RabbitMQ must answer within {seconds:.0f} s, got none at {management_url}")
+        time.sleep(0.1)
+
+
+def enable_feature_flags(management_url: str, user: str, password: str) -> list[str]:
+    """Enable every stable feature flag that is not on; gives the names of those it turned on."""
+    enabled: list[str] = []
+    with httpx.Client(base_url=management_url, auth=(user, password), timeout=30) as client:
+        flags = client.get("/api/feature-flags").raise_for_status().json()
+        for flag in flags:
+            if flag["state"] == "disabled" and flag.get("stability") != "experimental":
+                url = f"/api/feature-flags/{flag['name']}/enable"
+                client.put(url, json={"name": flag["name"]}).raise_for_status()
+                enabled.append(flag["name"])
+    return enabled

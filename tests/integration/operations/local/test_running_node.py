@@ -1,0 +1,55 @@
+"""An own RabbitMQ node, really started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+import pytest
+
+from operations.local.errors import LocalError
+from operations.local.ports import LOOPBACK
+from operations.local.rabbitmq_install import find_server
+from operations.local.running_node import running_node
+from tests.real_servers import Broker, missing
+
+
+def test_vhost_is_empty_and_usable(broker: Broker, vhost: str) -> None:
+    with broker.management() as client:
+        assert client.get(f"/api/queues/{vhost}").raise_for_status().json() == []
+        client.put(f"/api/queues/{vhost}/q", json={"durable": True}).raise_for_status()
+
+
+def test_guest_is_absent_and_every_flag_is_on(broker: Broker) -> None:
+    with broker.management() as client:
+        assert [user["name"] for user in client.get("/api/users").json()] == [broker.admin_user]
+        assert {flag["state"] for flag in client.get("/api/feature-flags").json()} == {"enabled"}
+
+
+def test_listens_on_loopback_only(broker: Broker) -> None:
+    listening = {
+        connection.laddr.ip
+        for child in psutil.Process().children(recursive=True)
+        for connection in child.net_connections(kind="tcp")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    assert LOOPBACK in listening
+    assert listening <= {LOOPBACK, "::1"}
+
+
+def test_boots_and_ends_in_a_path_with_a_space(tmp_path: Path) -> None:
+    server = find_server() or missing("RabbitMQ", "Install rabbitmq-server.")
+    before = set(psutil.Process().children(recursive=True))
+    directory = tmp_path / "a clone" / "broker"
+    with running_node(directory, server) as node:
+        assert node.management_url.startswith(f"http://{LOOPBACK}:")
+    assert "disk space monitor encountered an error" not in (directory / "broker.log").read_text()
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_a_node_that_cannot_boot_says_so_with_its_log(tmp_path: Path) -> None:
+    server = tmp_path / "rabbitmq-server"
+    server.write_text("#!/bin/sh\necho the disk is on fire\nexit 3\n")
+    server.chmod(0o755)
+    with pytest.raises(LocalError, match="the disk is on fire"), running_node(tmp_path / "node", server):
+        pass

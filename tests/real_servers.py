@@ -1,0 +1,56 @@
+"""Real servers for tests: an own RabbitMQ and an own PostgreSQL per run, on free loopback ports."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+
+@dataclass(frozen=True, kw_only=True)
+class Broker:
+    """The test run's own RabbitMQ."""
+
+    amqp_host: str
+    amqp_port: int
+    management_url: str
+    admin_user: str
+    admin_password: str
+
+    def amqp_url(self, vhost: str, user: str | None = None, password: str | None = None) -> str:
+        """An AMQP URL, of the administrator unless a user is given."""
+        name, secret = (self.admin_user, self.admin_password) if user is None else (user, password or "")
+        host = f"{self.amqp_host}:{self.amqp_port}"
+        return f"amqp://{quote(name, safe='')}:{quote(secret, safe='')}@{host}/{quote(vhost, safe='')}"
+
+    def management(self) -> httpx.Client:
+        """A client of the management API, as administrator; close it after use."""
+        return httpx.Client(base_url=self.management_url, auth=(self.admin_user, self.admin_password), timeout=30)
+
+    @contextmanager
+    def fresh_vhost(self) -> Iterator[str]:
+        """An empty vhost of which the administrator may do everything; deleted afterwards."""
+        name = f"test-{uuid.uuid4().hex[:12]}"
+        everything = {"configure": ".*", "write": ".*", "read": ".*"}
+        with self.management() as client:
+            client.put(f"/api/vhosts/{name}").raise_for_status()
+            try:
+                client.put(f"/api/permissions/{name}/{self.admin_user}", json=everything).raise_for_status()
+                yield name
+            finally:
+                client.delete(f"/api/vhosts/{name}").raise_for_status()
+
+
+def missing(server: str, what_to_do: str) -> NoReturn:
+    """Say that a server cannot be run here: an error in CI, a skip elsewhere."""
+    message = f"{server} must be on this machine, got none. {what_to_do}"
+    if os.environ.get("CI"):
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
