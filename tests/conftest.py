@@ -9,6 +9,7 @@ import pytest
 
 from operations.local.rabbitmq_install import find_server
 from operations.local.running_node import running_node
+from tests.postgres_server import find_postgres, fresh_database, running_postgres
 from tests.real_servers import Broker, missing
 
 
@@ -34,3 +35,23 @@ def vhost(broker: Broker) -> Iterator[str]:
     """An empty vhost per test module; nothing is applied to it."""
     with broker.fresh_vhost() as name:
         yield name
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The run's own PostgreSQL, started at first use: a SQLAlchemy URL without a database name."""
+    programs = find_postgres()
+    if programs is None:
+        missing("PostgreSQL", "`make test` as root installs it; else install postgresql.")
+    with running_postgres(programs) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A fresh, empty database, once on each store: a SQLAlchemy URL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'millrace.db'}"
+        return
+    with fresh_database(request.getfixturevalue("postgres_url")) as url:
+        yield url
