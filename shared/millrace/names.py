@@ -20,6 +20,11 @@ DELAY_ENTRY = f"celery_delayed_{DELAY_LEVELS - 1}"
 DELAY_EXIT = "celery_delayed_delivery"
 
 
+def vhost(stack: str) -> str:
+    """The vhost of one stack."""
+    return f"millrace-{stack}"
+
+
 def group_queue(group: str) -> str:
     """The queue that a group consumes."""
     return group
