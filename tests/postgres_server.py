@@ -55,7 +55,7 @@ def _server(programs: Path, directory: Path, user: str | None) -> Iterator[str]:
     password_file.write_text(password)
     subprocess.run(
         [str(programs / "initdb"), "-D", str(data), "-U", "millrace", "-A", "scram-sha-256", "--no-sync"]
-        + ["--encoding=UTF8""--pwfile={password_file}"],
+        + ["--encoding=UTF8", "--locale=C", f"--pwfile={password_file}"],
         check=True,
         capture_output=True,
         user=user,
