@@ -1,0 +1,36 @@
+"""The Pulumi program: one stack is one vhost with everything that the catalog declares."""
+
+import pulumi
+import pulumi_rabbitmq as rabbitmq
+from millrace import topology
+from millrace.catalog import CATALOG
+from millrace.declarations import Catalog
+
+from infra.backbone import Backbone
+from infra.broker_user import BrokerUser
+from infra.delays import Delays
+from infra.group import Group
+from infra.settings import Settings
+from infra.virtual_host import VirtualHost
+
+
+def declare(catalog: Catalog) -> None:
+    """Declare the whole stack; called once in a run."""
+    settings = Settings.load()
+    provider = rabbitmq.Provider(
+        "broker", endpoint=settings.endpoint, username=settings.username, password=settings.password
+    )
+    host = VirtualHost(settings, provider=provider)
+    users = [*Backbone(host).users]
+    Delays(host)
+    for group in catalog.groups:
+        users += Group(group, catalog, host).users
+    users += [BrokerUser(topology.service_user(service, host.name), host) for service in catalog.services]
+
+    pulumi.export("vhost", host.name)
+    pulumi.export("user_names", [user.name for user in users])
+    pulumi.export("users", pulumi.Output.secret({user.name: user.password for user in users}))
+
+
+if __name__ == "__main__":
+    declare(CATALOG)

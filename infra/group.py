@@ -1,0 +1,21 @@
+"""What one worker group has: queue, dead letters, bindings, policies, user, stamps."""
+
+import pulumi
+from millrace import topology
+from millrace.declarations import Catalog, WorkerGroup
+
+from infra.broker_user import BrokerUser
+from infra.virtual_host import VirtualHost
+
+
+class Group(pulumi.ComponentResource):
+    """One worker group; its stamps come last, because workers take them as the sign that the rest is there."""
+
+    def __init__(self, group: WorkerGroup, catalog: Catalog, host: VirtualHost) -> None:
+        super().__init__("millrace:infra:Group", group.name, None, pulumi.ResourceOptions(parent=host))
+        part = topology.group_topology(catalog, group, host.name)
+        made = host.place(part, parent=self)
+        self.users = [BrokerUser(user, host, parent=self) for user in part.users]
+        made += [resource for user in self.users for resource in user.parts]
+        host.place(topology.stamps(catalog, group), parent=self, after=made)
+        self.register_outputs({"users": [user.name for user in self.users]})

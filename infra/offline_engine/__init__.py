@@ -1,0 +1,35 @@
+"""Applies the Pulumi program where there is no pulumi CLI: in process, through Pulumi's mock interface.
+
+It knows only the resource types that the program uses and refuses others by name. Queues that hold messages are
+not deleted unless told to, and what can never be changed is reported, not replaced.
+"""
+
+from infra.offline_engine.changes import Changes
+from infra.offline_engine.engine import Outputs, destroy, outputs, preview, up
+from infra.offline_engine.errors import (
+    BrokerProblem,
+    Busy,
+    EngineError,
+    ForeignStack,
+    NotAllApplied,
+    NotApplied,
+    QueueHoldsMessages,
+    UnknownResource,
+)
+
+__all__ = [
+    "BrokerProblem",
+    "Busy",
+    "Changes",
+    "EngineError",
+    "ForeignStack",
+    "NotAllApplied",
+    "NotApplied",
+    "Outputs",
+    "QueueHoldsMessages",
+    "UnknownResource",
+    "destroy",
+    "outputs",
+    "preview",
+    "up",
+]

@@ -1,0 +1,105 @@
+"""Carries a plan out, each step after what it depends on, several at once."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from infra.offline_engine.errors import BrokerProblem
+from infra.offline_engine.kind import Standing
+from infra.offline_engine.kinds import KINDS, QUEUE, label
+from infra.offline_engine.management import CONNECTIONS, Management
+from infra.offline_engine.messages import holding
+from infra.offline_engine.planning import Plan, Step
+from infra.offline_engine.resources import Resource, levels
+
+Progress = Callable[[str], None]
+
+
+@dataclass(kw_only=True)
+class Outcome:
+    """What was done, what failed and why, and how many were left alone because of that."""
+
+    created: list[Resource] = field(default_factory=list)
+    updated: list[Resource] = field(default_factory=list)
+    deleted: list[Resource] = field(default_factory=list)
+    kept: list[Resource] = field(default_factory=list)
+    problems: dict[str, str] = field(default_factory=dict)
+    skipped: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Applying:
+    """One run over a plan."""
+
+    api: Management
+    plan: Plan
+    progress: Progress
+    delete_messages: bool
+    outcome: Outcome = field(default_factory=Outcome)
+
+    def run(self) -> Outcome:
+        """Create and put right, then remove; raises BrokerProblem if the broker goes away."""
+        standing = {step.resource.urn: step.standing for step in self.plan.steps}
+        stuck: set[str] = set()
+        with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="apply") as executor:
+            for level in levels(tuple(step.resource for step in self.plan.steps)):
+                steps = list(self._due(level, standing, stuck))
+                for step, problem in zip(steps, executor.map(self._write, steps), strict=True):
+                    self._note(step, problem, stuck)
+        for resource in self.plan.removals:
+            self._remove(resource)
+        return self.outcome
+
+    def _due(self, level: list[Resource], standing: dict[str, Standing], stuck: set[str]) -> Iterator[Step]:
+        for resource in level:
+            how = standing[resource.urn]
+            if how is Standing.FIXED:
+                stuck.add(resource.urn)
+                self.outcome.problems[label(resource)] = fixed_message(resource)
+            elif stuck.intersection(resource.dependencies):
+                stuck.add(resource.urn)
+                self.outcome.skipped += how is not Standing.RIGHT
+            elif how is not Standing.RIGHT:
+                yield Step(resource=resource, standing=how)
+
+    def _write(self, step: Step) -> str | None:
+        if step.resource.type not in KINDS:
+            return None
+        try:
+            KINDS[step.resource.type].write(step.resource.inputs, self.api)
+        except BrokerProblem as error:
+            if error.__cause__ is not None:  # the broker is gone: nothing else can succeed
+                raise
+            return str(error)
+        return None
+
+    def _note(self, step: Step, problem: str | None, stuck: set[str]) -> None:
+        called = label(step.resource)
+        if problem is not None:
+            stuck.add(step.resource.urn)
+            self.outcome.problems[called] = problem
+        else:
+            done = self.outcome.created if step.standing is Standing.ABSENT else self.outcome.updated
+            done.append(step.resource)
+            self.progress(f"{'created' if step.standing is Standing.ABSENT else 'put right'} {called}")
+
+    def _remove(self, resource: Resource) -> None:
+        called = label(resource)
+        if resource.type == QUEUE and not self.delete_messages:
+            # Looked at again, now that nothing flows in any more.
+            held = holding(self.api, resource.inputs["vhost"], [resource.inputs["name"]])
+            if held:
+                self.outcome.kept.append(resource)
+                self.outcome.problems[called] = f"left the program but holds {sum(held.values())} messages"
+                return
+        KINDS[resource.type].remove(resource.inputs, self.api)
+        self.outcome.deleted.append(resource)
+        self.progress(f"deleted {called}")
+
+
+def fixed_message(resource: Resource) -> str:
+    """Why a resource cannot be put right, and what to do."""
+    remedy = "delete it by hand and run up again"
+    if resource.type == QUEUE:
+        remedy = "take its messages out (its workers stopped, nothing is lost by that), delete it, run up again"
+    return f"exists with another type or other arguments, which can never be changed; {remedy}"

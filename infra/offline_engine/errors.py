@@ -1,0 +1,48 @@
+"""What the offline engine raises on purpose."""
+
+from collections.abc import Mapping
+
+from millrace.errors import MillraceError
+
+
+class EngineError(MillraceError):
+    """The root of the offline engine's errors."""
+
+
+class UnknownResource(EngineError):
+    """The program uses a resource type, or an input of one, that this engine does not know."""
+
+
+class BrokerProblem(EngineError):
+    """RabbitMQ's management API does not answer, or refused a request."""
+
+
+class Busy(EngineError):
+    """Another run holds the stack's lock."""
+
+
+class NotApplied(EngineError):
+    """The stack has no state: `up` was never run here."""
+
+
+class ForeignStack(EngineError):
+    """The vhost exists but was not made by this engine with this state."""
+
+
+class QueueHoldsMessages(EngineError):
+    """Queues that would be deleted hold messages; `counts` has the number for each queue."""
+
+    def __init__(self, counts: Mapping[str, int], what_to_do: str) -> None:
+        self.counts = dict(counts)
+        listed = ", ".join(f"{name!r} ({count} messages)" for name, count in sorted(self.counts.items()))
+        super().__init__(f"queues that would be deleted hold messages: {listed}; {what_to_do}")
+
+
+class NotAllApplied(EngineError):
+    """Some resources could not be put right, the rest was; `problems` says which and why."""
+
+    def __init__(self, problems: Mapping[str, str], skipped: int) -> None:
+        self.problems = dict(problems)
+        lines = [f"  {what}: {why}" for what, why in self.problems.items()]
+        rest = f"\n  ({skipped} more depend on these and were left alone)" if skipped else ""
+        super().__init__(f"{len(lines)} resources could not be put right:\n" + "\n".join(lines) + rest)

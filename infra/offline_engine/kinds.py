@@ -1,0 +1,71 @@
+"""Every resource type that the engine applies; others are refused by name."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra.offline_engine.access import PermissionsKind, TopicPermissionsKind, UserKind, VHostKind
+from infra.offline_engine.errors import UnknownResource
+from infra.offline_engine.kind import Kind
+from infra.offline_engine.objects import BindingKind, ExchangeKind, PolicyKind, QueueKind
+from infra.offline_engine.recording import RANDOM_PASSWORD
+from infra.offline_engine.resources import Inputs, Resource
+
+VHOST = "rabbitmq:index/vHost:VHost"
+QUEUE = "rabbitmq:index/queue:Queue"
+USER = "rabbitmq:index/user:User"
+POLICY = "rabbitmq:index/policy:Policy"
+KINDS: Mapping[str, Kind] = {
+    VHOST: VHostKind(),
+    QUEUE: QueueKind(),
+    USER: UserKind(),
+    POLICY: PolicyKind(),
+    "rabbitmq:index/exchange:Exchange": ExchangeKind(),
+    "rabbitmq:index/binding:Binding": BindingKind(),
+    "rabbitmq:index/permissions:Permissions": PermissionsKind(),
+    "rabbitmq:index/topicPermissions:TopicPermissions": TopicPermissionsKind(),
+}
+#: Inputs of a random password that the engine heeds; `result` is its output.
+PASSWORD_INPUTS = frozenset({"length", "special", "result"})
+
+
+def identity(resource: Resource) -> tuple[str, ...]:
+    """What the resource is at the broker, whatever the program calls it."""
+    if resource.type == RANDOM_PASSWORD:
+        return resource.type, resource.name
+    return resource.type, *KINDS[resource.type].key(resource.inputs)
+
+
+def label(resource: Resource) -> str:
+    """What people call it."""
+    return f"{KINDS[resource.type].word if resource.type in KINDS else 'password of'} {resource.name}"
+
+
+def require_known(resources: Iterable[Resource]) -> None:
+    """Raise UnknownResource, naming each type and each input that the engine would not apply."""
+    problems = sorted({problem for resource in resources for problem in _problems(resource)})
+    if problems:
+        listed = ", ".join(problems)
+        raise UnknownResource(f"the offline engine does not know {listed}; use the pulumi CLI for this program")
+
+
+def _problems(resource: Resource) -> Iterable[str]:
+    if resource.type == RANDOM_PASSWORD:
+        known = PASSWORD_INPUTS
+        if resource.inputs.get("special") is not False:
+            yield f"{resource.type} with special characters ({resource.name})"
+    elif resource.type in KINDS:
+        known = KINDS[resource.type].accepts
+    else:
+        yield resource.type
+        return
+    for unknown in _names(resource.inputs) - known:
+        yield f"input {unknown!r} of {resource.type}"
+
+
+def _names(inputs: Inputs) -> set[str]:
+    """The inputs' names, those of a nested record with a dot; unset ones do not count."""
+    return {name for key, value in inputs.items() if value is not None for name in _nested(key, value)}
+
+
+def _nested(key: str, value: Any) -> list[str]:
+    return [f"{key}.{inner}" for inner in value] if isinstance(value, Mapping) else [key]
