@@ -61,7 +61,12 @@ def _server(programs: Path, directory: Path, user: str | None) -> Iterator[str]:
         user=user,
         cwd=directory,
     )
-    settings = {"listen_addresses": LOOPBACK, "port": str(port), "unix_socket_directories": "", "max_connections": "200"}
+    settings = {
+        "listen_addresses": LOOPBACK,
+        "port": str(port),
+        "unix_socket_directories": "",
+        "max_connections": "200",
+    }
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -50,7 +50,9 @@ def running_node(directory: Path, server: Path, ports: NodePorts | None = None) 
         process = spawn(broker, log, when_parent_dies=signal.SIGKILL)
         stack.callback(stop, process, broker.grace)
         try:
-            wait_until_ready(url, ADMIN, node.password, seconds=BOOT_SECONDS, still_alive=lambda: process.poll() is None)
+            wait_until_ready(
+                url, ADMIN, node.password, seconds=BOOT_SECONDS, still_alive=lambda: process.poll() is None
+            )
         except LocalError as error:
             raise LocalError(f"{error}. Its log ends:\n{log_tail(directory / 'broker.log')}") from None
         enable_feature_flags(url, ADMIN, node.password)
