@@ -100,7 +100,9 @@ class Retry:
     jitter: float = 0.1
 
     def __post_init__(self) -> None:
-        require(isinstance(self.attempts, int) and 1 <= self.attempts <= 100, "Retry.attempts", "1 to 100", self.attempts)
+        require(
+            isinstance(self.attempts, int) and 1 <= self.attempts <= 100, "Retry.attempts", "1 to 100", self.attempts
+        )
         require(timedelta(seconds=1) <= self.delay <= MAX_DELAY, "Retry.delay", "1 second to 30 days", self.delay)
         in_range = self.delay <= self.longest_delay <= MAX_DELAY
         require(in_range, "Retry.longest_delay", "between Retry.delay and 30 days", self.longest_delay)
@@ -145,7 +147,12 @@ class WorkerGroup:
         require(in_range, f"{name}: longest_runtime", "10 milliseconds to 12 hours", longest)
         low, high = self.replicas
         ordered = isinstance(low, int) and isinstance(high, int) and 0 <= low <= high and high >= 1
-        require(ordered, f"{name}: replicas", "(smallest, largest) with 0 <= smallest <= largest, largest >= 1", self.replicas)
+        require(
+            ordered,
+            f"{name}: replicas",
+            "(smallest, largest) with 0 <= smallest <= largest, largest >= 1",
+            self.replicas,
+        )
         require(isinstance(self.retry, Retry), f"{name}: retry", "a Retry", self.retry)
 
 
@@ -157,7 +164,9 @@ class Service:
     celery: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
-        fits = isinstance(self.name, str) and GROUP_NAME.fullmatch(self.name) and len(self.name) <= MAX_GROUP_NAME_LENGTH
+        fits = (
+            isinstance(self.name, str) and GROUP_NAME.fullmatch(self.name) and len(self.name) <= MAX_GROUP_NAME_LENGTH
+        )
         require(bool(fits), "Service's name", "lower-case letters, digits and dashes, at most 40", self.name)
 
 
@@ -172,14 +181,18 @@ class Catalog:
     def __post_init__(self) -> None:
         for what in ("events", "groups", "services"):
             object.__setattr__(self, what, tuple(getattr(self, what)))
-        require_distinct("event types and aliases", [name for event in self.events for name in (event.type, *event.aliases)])
+        require_distinct(
+            "event types and aliases", [name for event in self.events for name in (event.type, *event.aliases)]
+        )
         require_distinct("group names", [group.name for group in self.groups])
         require_distinct("service names", [service.name for service in self.services])
         declared = {event.payload for event in self.events}
         for group in self.groups:
             require_distinct(f"{group.name}: handles", [payload.event_type for payload in group.handles])
             for payload in group.handles:
-                require(payload in declared, f"{group.name}: handles", "payload classes of the catalog's events", payload)
+                require(
+                    payload in declared, f"{group.name}: handles", "payload classes of the catalog's events", payload
+                )
             for payload in group.tasks:
                 Event(payload)
         tasks = [payload.event_type for group in self.groups for payload in group.tasks]

@@ -78,13 +78,18 @@ def check_size(raw: bytes) -> None:
         raise InvalidEvent("envelope", f"must be at most {MAX_BYTES} bytes, got {len(raw)}")
 
 
-def parse_object(raw: bytes) -> dict[str, Any]:
-    """Parse one JSON object; raises InvalidEvent for anything else, however large, deep or malformed."""
+def parse_json(raw: bytes) -> Any:
+    """Parse JSON of at most 64 KiB; raises InvalidEvent, however large, deep or malformed it is."""
     check_size(raw)
     try:
-        value = pydantic_core.from_json(raw, allow_inf_nan=False)
+        return pydantic_core.from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidEvent("envelope", f"must be JSON in UTF-8: {error}") from None
+
+
+def parse_object(raw: bytes) -> dict[str, Any]:
+    """Parse one JSON object; raises InvalidEvent for anything else."""
+    value = parse_json(raw)
     if not isinstance(value, dict):
         raise InvalidEvent("envelope", f"must be a JSON object, got {type(value).__name__}")
     return value

@@ -110,7 +110,9 @@ def topology(catalog: Catalog, vhost: str) -> Topology:
 
 def backbone(vhost: str) -> Topology:
     """What is there once per stack: doors, the log, parking, Celery's exchanges, Millrace's own users."""
-    exchanges = [Exchange(name=name) for name in (names.IN, names.EVENTS, names.GROUPS, names.DEAD, names.CELERY_EVENTS)]
+    exchanges = [
+        Exchange(name=name) for name in (names.IN, names.EVENTS, names.GROUPS, names.DEAD, names.CELERY_EVENTS)
+    ]
     exchanges += [Exchange(name=name, kind="fanout") for name in (names.UNROUTED, names.REJECTED, names.PIDBOX)]
     exchanges.append(Exchange(name=names.PIDBOX_REPLY, kind="direct"))
     transit = {"delivery-limit": TRANSIT_DELIVERY_LIMIT}
@@ -176,7 +178,9 @@ def group_topology(catalog: Catalog, group: WorkerGroup, vhost: str) -> Topology
         bindings=tuple(bindings),
         policies=(
             Policy(name=queue, target=queue, definition=group_policy(group)),
-            Policy(name=names.dead_policy(group.name), target=dead, definition={"delivery-limit": TRANSIT_DELIVERY_LIMIT}),
+            Policy(
+                name=names.dead_policy(group.name), target=dead, definition={"delivery-limit": TRANSIT_DELIVERY_LIMIT}
+            ),
         ),
         users=(group_user(group, vhost),),
     )
@@ -184,7 +188,9 @@ def group_topology(catalog: Catalog, group: WorkerGroup, vhost: str) -> Topology
 
 def routing_keys(catalog: Catalog, group: WorkerGroup) -> list[str]:
     """The event types and aliases that reach a group through `events`."""
-    return [key for payload in group.handles for key in (payload.event_type, *catalog.event(payload.event_type).aliases)]
+    return [
+        key for payload in group.handles for key in (payload.event_type, *catalog.event(payload.event_type).aliases)
+    ]
 
 
 def group_policy(group: WorkerGroup) -> dict[str, str | int]:

@@ -46,5 +46,7 @@ def outbox_row(message: Message, type_: str | None, partition_key: str | None = 
         "body": message.body,
         "partition_key": partition_key,
         "created_at": store_now(),
+        "due_at": store_now(),
+        "attempts": 0,
     }
     return insert(_TABLE).values(values)

@@ -21,8 +21,12 @@ def outbox_table(metadata: MetaData) -> Table:
         Column("body", LargeBinary, nullable=False),
         Column("partition_key", String(300)),
         Column("created_at", Float(53), nullable=False),
+        #: not before this time: a message that the broker refused is tried again later
+        Column("due_at", Float(53), nullable=False),
+        Column("attempts", Integer, nullable=False),
         Column("published_at", Float(53)),
         Column("error", Text),
     )
-    Index("millrace_outbox_unpublished", table.c.id, sqlite_where=table.c.published_at.is_(None), postgresql_where=table.c.published_at.is_(None))
+    waiting = table.c.published_at.is_(None)
+    Index("millrace_outbox_unpublished", table.c.id, sqlite_where=waiting, postgresql_where=waiting)
     return table

@@ -60,7 +60,9 @@ class Publisher:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
@@ -77,7 +79,7 @@ def checked_envelope(
     if isinstance(event, Envelope):
         open_payload(event, catalog)
         return event
-    declared = catalog.event(event.event_type).payload
+    declared = catalog.payload_class(event.event_type)
     if type(event) is not declared:
         raise InvalidEvent("type", f"{event.event_type} must be a {declared.__name__}, got a {type(event).__name__}")
     payload_from(declared, event.model_dump())

@@ -7,7 +7,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 
-class store_now(FunctionElement[float]):  # noqa: N801 (an SQL function, written as one)
+class store_now(FunctionElement[float]):
     """Seconds since 1970, with fractions, by the database server's clock (wall time, not the transaction's start)."""
 
     type = Double()

@@ -1,0 +1,55 @@
+"""`python -m workers GROUP`: one Celery worker of a group."""
+
+import atexit
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import uuid
+
+if __name__ == "__main__":  # before prometheus_client is imported: its processes share files in this folder
+    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
+    atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+from millrace import names
+
+from workers.agreement import Disagreement, require_agreement
+from workers.app import make_worker_app
+from workers.handling import HandlerMissing
+from workers.logs import configure_logs
+from workers.metrics import serve_processes
+from workers.runtime import Runtime
+from workers.settings import SettingsError, from_environment
+
+#: sysexits.h: the configuration is wrong, trying again does not help by itself.
+EX_CONFIG = 78
+EX_USAGE = 64
+
+
+def main(arguments: list[str]) -> int:
+    """Check the topology and run until SIGTERM; 78 means that settings, handlers or topology are wrong."""
+    configure_logs()
+    if len(arguments) != 1:
+        print("usage: python -m workers GROUP", file=sys.stderr)
+        return EX_USAGE
+    try:
+        runtime = Runtime.of(from_environment(), arguments[0])
+        app = make_worker_app(runtime)
+        require_agreement(runtime)
+    except (SettingsError, HandlerMissing, Disagreement) as error:
+        print(f"worker of {arguments[0]} does not start: {error}", file=sys.stderr)
+        return EX_CONFIG
+    except KeyError:
+        print(f"the catalog has no group {arguments[0]!r}", file=sys.stderr)
+        return EX_CONFIG
+    serve_processes(runtime.settings.metrics_port)
+    node = names.node_name(runtime.group.name, uuid.uuid4().hex[:8], socket.gethostname())
+    options = ["--pool=prefork", f"--concurrency={runtime.settings.concurrency}", f"--hostname={node}"]
+    quiet = ["--without-mingle", "--without-gossip", "--loglevel=INFO", "--events"]
+    app.worker_main(["worker", *options, *quiet])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""At start a worker checks its own group's topology, and only that (design, decision 1)."""
+
+import contextlib
+
+import amqp  # type: ignore[import-untyped]
+from millrace.publishing.connection import broker_options
+from millrace.topology import Topology, group_topology, stamps
+from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
+
+from workers.runtime import Runtime
+from workers.topology_check import broker_state, differences
+
+#: A policy takes about a second to show on its queue.
+SETTLE_SECONDS = 5
+
+
+class Disagreement(Exception):
+    """The broker does not have what the group's catalog entry asks for."""
+
+
+def require_agreement(runtime: Runtime) -> None:
+    """Raise Disagreement that names each difference between the broker and the catalog for this group.
+
+    Stamps say what `up` made; where a monitoring user is configured, the real arguments are compared too.
+    """
+    missing = missing_stamps(runtime.settings.broker_url, stamps(runtime.catalog, runtime.group))
+    if missing:
+        raise Disagreement(f"topology is missing or of another catalog: {', '.join(missing)}; run `millrace up`")
+    url = runtime.settings.monitoring_url
+    if url is None:
+        return
+    vhost = runtime.settings.vhost
+    own = group_topology(runtime.catalog, runtime.group, vhost)
+    wanted = Topology(queues=own.queues, bindings=own.bindings, policies=own.policies)
+    try:
+        patient = Retrying(retry=retry_if_result(bool), stop=stop_after_delay(SETTLE_SECONDS), wait=wait_fixed(0.5))
+        patient(lambda: differences(wanted, broker_state(url, vhost)))
+    except RetryError as error:
+        found = error.last_attempt.result()
+        raise Disagreement("; ".join(found) + "; see `millrace verify`") from None
+
+
+def missing_stamps(broker_url: str, wanted: Topology) -> list[str]:
+    """The stamps that are not at the broker, by asking for each passively."""
+    connection = amqp.Connection(**broker_options(broker_url), connect_timeout=10, read_timeout=10)
+    connection.connect()
+    missing = []
+    with contextlib.closing(connection):
+        channel = connection.channel()
+        for exchange in wanted.exchanges:
+            try:
+                channel.exchange_declare(exchange.name, exchange.kind, passive=True)
+            except amqp.exceptions.NotFound:
+                missing.append(exchange.name)
+                channel = connection.channel()
+    return missing

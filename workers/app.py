@@ -1,0 +1,138 @@
+"""The Celery app: base settings, routes from the catalog, and what Celery's own senders need."""
+
+import os
+from typing import Any
+
+import kombu
+from celery import Celery
+from celery.events import event as celery_event
+from celery.worker.control import Panel
+from millrace import names
+from millrace.declarations import Catalog, Payload
+from millrace.derived import HEARTBEAT_SECONDS, timing
+
+from workers.runtime import Runtime
+from workers.settings import Settings, from_environment
+
+#: Remote control that only looks; everything else is dropped (design, decision 16).
+HARMLESS_COMMANDS = frozenset(
+    {"active", "active_queues", "clock", "conf", "hello", "ping", "query_task", "registered", "report", "reserved"}
+    | {"revoked", "scheduled", "stats"}
+)
+
+BASE = {
+    "accept_content": ["json"],
+    "broker_connection_retry_on_startup": True,
+    "broker_connection_max_retries": None,
+    "broker_heartbeat": HEARTBEAT_SECONDS,
+    "broker_pool_limit": 2,
+    "broker_transport_options": {"confirm_publish": True, "confirm_timeout": 10, "max_retries": 3},
+    "control_queue_exclusive": True,
+    "event_queue_exclusive": True,
+    "event_serializer": "json",
+    "result_backend": None,
+    "task_acks_late": True,
+    "task_acks_on_failure_or_timeout": False,
+    "task_create_missing_queues": False,
+    "task_ignore_result": True,
+    "task_reject_on_worker_lost": True,
+    "task_send_sent_event": False,
+    "task_serializer": "json",
+    "task_store_errors_even_if_ignored": False,
+    "timezone": "UTC",
+    "worker_cancel_long_running_tasks_on_connection_loss": False,
+    "worker_detect_quorum_queues": True,
+    "worker_enable_prefetch_count_reduction": False,
+    "worker_enable_remote_control": True,
+    "worker_hijack_root_logger": False,
+    "worker_log_color": False,
+    "worker_prefetch_multiplier": 1,
+    "worker_send_task_events": True,
+}
+
+
+class EventCelery(Celery):  # type: ignore[misc]
+    """A Celery app whose messages go by the catalog: an event to all its groups, a task to its own group."""
+
+    catalog: Catalog
+
+    def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send Celery's own message for an event type; raises InvalidEvent if there is no such event.
+
+        `countdown` and `eta` work; the broker's answer is awaited and an unroutable message is an error.
+        """
+        options.setdefault("mandatory", True)
+        options.setdefault("user_id", self.connection_for_write().userid)
+        options.setdefault("routing_key", route(self.catalog, name)[1])
+        options.setdefault("exchange", route(self.catalog, name)[0])
+        return super().send_task(name, args, kwargs, **options)
+
+
+def route(catalog: Catalog, type_: str) -> tuple[str, str]:
+    """Exchange and routing key of an event type or of a group's own task; raises UnknownEventType."""
+    owner = catalog.task_owner(type_)
+    if owner is not None:
+        return names.GROUPS, names.group_key(owner.name)
+    return names.IN, catalog.event(type_).type
+
+
+def make_app(broker_url: str, catalog: Catalog) -> EventCelery:
+    """An app that can send, inspect and watch; it declares nothing at the broker."""
+    app = EventCelery("millrace", broker=broker_url, set_as_current=True)
+    app.catalog = catalog
+    app.conf.update(BASE)
+    declare_nothing(app)
+    return app
+
+
+def declare_nothing(app: Celery) -> None:
+    """Only Pulumi declares exchanges; the workers' broker users could not (design, decision 1)."""
+    mailbox = app.control.mailbox
+    for exchange in (mailbox.exchange, mailbox.reply_exchange, celery_event.event_exchange):
+        exchange.no_declare = True
+
+
+def make_worker_app(runtime: Runtime) -> EventCelery:
+    """The app of a group's workers: its queue, a task per event type, the guard."""
+    from workers.tasks import register  # noqa: PLC0415 (tasks need the app's modules)
+
+    app = make_app(runtime.settings.broker_url, runtime.catalog)
+    exchange = kombu.Exchange(names.GROUPS, "topic", no_declare=True)
+    queue = kombu.Queue(
+        names.group_queue(runtime.group.name),
+        exchange,
+        routing_key=names.group_key(runtime.group.name),
+        queue_arguments={"x-queue-type": "quorum"},
+        no_declare=True,
+    )
+    limits = timing(runtime.group)
+    app.conf.update(
+        millrace_runtime=runtime,
+        task_queues=[queue],
+        task_default_queue=queue.name,
+        task_soft_time_limit=limits.soft_limit,
+        task_time_limit=limits.hard_limit,
+        worker_consumer="workers.guard:GuardedConsumer",
+    )
+    for command in set(Panel.data) - HARMLESS_COMMANDS:
+        del Panel.data[command]
+    register(app, runtime)
+    return app
+
+
+def send_to_group(group: str, payload: Payload, settings: Settings | None = None) -> str:
+    """Send an event to one group only, as a Celery message from a trusted user; returns its id."""
+    app = sending_app(settings or from_environment(os.environ))
+    fields = payload.model_dump(mode="json")
+    key = names.group_key(group)
+    return str(app.send_task(payload.event_type, kwargs=fields, exchange=names.GROUPS, routing_key=key).id)
+
+
+_apps: dict[str, EventCelery] = {}
+
+
+def sending_app(settings: Settings) -> EventCelery:
+    """The app of this process that sends with these settings."""
+    if settings.broker_url not in _apps:
+        _apps[settings.broker_url] = make_app(settings.broker_url, settings.load_catalog())
+    return _apps[settings.broker_url]

@@ -1,0 +1,76 @@
+"""Connections to the store: SQLite for one machine, PostgreSQL for real use."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError, OperationalError
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+#: Bounds on PostgreSQL, in milliseconds: no transaction of ours is long, so one that hangs is ended by the server.
+POSTGRES_LIMITS = {"statement_timeout": 30_000, "lock_timeout": 10_000, "idle_in_transaction_session_timeout": 15_000}
+SQLITE_BUSY_SECONDS = 5
+#: SQLite waits unfairly under load, so its busy error is tried again for this long.
+SQLITE_BEGIN_SECONDS = 30
+
+_WRITING = {"millrace_writing": True}
+
+
+def connect(url: str) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet."""
+    if url.startswith("sqlite"):
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    options = " ".join(f"-c {name}={value}" for name, value in POSTGRES_LIMITS.items())
+    settings = {"options": options, "connect_timeout": 10, "tcp_user_timeout": 20_000, "application_name": "millrace"}
+    return create_engine(
+        url, hide_parameters=True, connect_args=settings, pool_pre_ping=True, isolation_level="READ COMMITTED"
+    )
+
+
+def _prepare_sqlite(raw: sqlite3.Connection, _record: Any) -> None:
+    """Leave transactions to us; WAL lets readers go on, FULL makes a commit survive a loss of power."""
+    raw.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        raw.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """A write transaction takes the write lock at once: one that reads first would fail when it comes to write."""
+    if not connection.get_execution_options().get("millrace_writing"):
+        connection.exec_driver_sql("BEGIN")
+        return
+    again = Retrying(
+        retry=retry_if_exception(_is_busy),
+        stop=stop_after_delay(SQLITE_BEGIN_SECONDS),
+        wait=wait_random_exponential(multiplier=0.005, max=0.2),
+        reraise=True,
+    )
+    again(connection.exec_driver_sql, "BEGIN IMMEDIATE")
+
+
+def _is_busy(error: BaseException) -> bool:
+    return isinstance(error, OperationalError) and "locked" in str(error.orig)
+
+
+@contextmanager
+def begin(engine: Engine) -> Iterator[Connection]:
+    """A write transaction: committed at the end, rolled back on any exception."""
+    with engine.connect().execution_options(**_WRITING) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A read-only look at what is committed; holds no write lock."""
+    with engine.connect() as connection:
+        yield connection
+
+
+def is_outage(error: Exception) -> bool:
+    """Whether the store, not the statement, is at fault: lost, refused, shut down or out of time."""
+    return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError))

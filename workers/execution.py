@@ -1,0 +1,161 @@
+"""The life of one delivery in a worker process: claim, run, and exactly one of the outcomes."""
+
+import time
+import traceback
+from dataclasses import dataclass
+
+from celery.exceptions import SoftTimeLimitExceeded
+from millrace.envelope import Envelope, fingerprint
+from millrace.errors import Discard, Permanent, PublishError
+from millrace.publishing.message import Message
+from sqlalchemy.exc import SQLAlchemyError
+
+from workers import inbox
+from workers.database import begin, is_outage
+from workers.outgoing import Failure, delayed, event_letter
+from workers.received import Received
+from workers.report import Report
+from workers.runtime import Runtime
+from workers.work import UnitOfWork
+
+#: How long to wait before an event is tried again when the store cannot be reached, in seconds.
+OUTAGE_SECONDS = 5
+
+
+class GiveBack(Exception):
+    """Neither store nor broker took what had to be recorded: the delivery must go back to its queue."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """Runs one received event for a group."""
+
+    runtime: Runtime
+    received: Received
+
+    @property
+    def _event(self) -> Envelope:
+        return self.received.envelope
+
+    def run(self) -> Report:
+        """Run the event to an outcome of this delivery and report it; raises GiveBack if nothing can be recorded."""
+        try:
+            verdict = self._claim()
+        except SQLAlchemyError as error:
+            return self._store_is_out(error, OUTAGE_SECONDS)
+        match verdict:
+            case inbox.Claim():
+                return self._attempt(verdict)
+            case inbox.Duplicate(state):
+                return Report("absorbed", note=f"already {state}")
+            case inbox.Busy(seconds):
+                return self._come_back(seconds)
+            case inbox.Conflict():
+                return self._conflict()
+            case inbox.Exhausted(held, error):
+                lost = error or "the worker was lost or overran its time each time"
+                return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
+
+    def _claim(self) -> inbox.Verdict:
+        request = inbox.Request(
+            group=self.runtime.group.name,
+            envelope=self._event,
+            fingerprint=fingerprint(self.received.payload),
+            generation=self.received.generation,
+            owner=self.runtime.worker,
+            lease_seconds=self.runtime.timing.lease,
+            max_attempts=self.runtime.group.retry.attempts,
+        )
+        with begin(self.runtime.engine) as connection:
+            return inbox.claim(connection, request)
+
+    def _attempt(self, held: inbox.Claim) -> Report:
+        work = UnitOfWork(self.runtime.engine, self.runtime.catalog, held)
+        started = time.monotonic()
+        try:
+            self.runtime.handlers[self._event.type](self.received.payload, work)
+            return self._complete(held, work, inbox.PROCESSED, started)
+        except Discard as reason:
+            return self._complete(held, None, inbox.DISCARDED, started, note=str(reason))
+        except inbox.Fenced as overtaken:
+            return Report("overtaken", attempt=held.attempt, note=str(overtaken))
+        except Exception as error:  # whatever a handler raises decides over its own event only
+            return self._failed(held, error, _milliseconds(started))
+
+    def _complete(
+        self, held: inbox.Claim, work: UnitOfWork | None, state: str, started: float, note: str | None = None
+    ) -> Report:
+        with begin(self.runtime.engine) as connection:
+            if work is not None:
+                work.flush(connection)
+            inbox.complete(connection, held, state, milliseconds=_milliseconds(started), error=note)
+        return Report(state, attempt=held.attempt, milliseconds=_milliseconds(started), note=note)
+
+    def _failed(self, held: inbox.Claim, error: Exception, milliseconds: float) -> Report:
+        if isinstance(error, SQLAlchemyError) and is_outage(error):
+            return self._store_is_out(error, self.runtime.timing.lease)
+        text = _text_of(error)
+        stack = "".join(traceback.format_exception(error))
+        retry = self.runtime.group.retry
+        if isinstance(error, Permanent) or held.attempt >= retry.attempts:
+            cause = "permanent" if isinstance(error, Permanent) else "attempts exhausted"
+            return self._bury(held, Failure(cause=cause, error=text, stack=stack, attempts=held.attempt), milliseconds)
+        seconds = retry.delay_after(held.attempt)
+        self._send(self._delayed(seconds))
+        try:
+            with begin(self.runtime.engine) as connection:
+                inbox.postpone(connection, held, seconds=seconds, error=text)
+        except (inbox.Fenced, SQLAlchemyError):  # the delayed message is there: the lease decides when it comes back
+            pass
+        return Report("retrying", attempt=held.attempt, milliseconds=milliseconds, note=text, delay=seconds)
+
+    def _bury(self, held: inbox.Claim, failure: Failure, milliseconds: float) -> Report:
+        """Dead letter first, confirmed, then the record: a crash between leaves a letter that is recognized again."""
+        self._send(self._letter(failure))
+        try:
+            with begin(self.runtime.engine) as connection:
+                inbox.complete(connection, held, inbox.DEAD_LETTERED, milliseconds=milliseconds, error=failure.error)
+        except inbox.Fenced as overtaken:
+            return Report("overtaken", attempt=held.attempt, note=str(overtaken))
+        except SQLAlchemyError as error:
+            return self._store_is_out(error, self.runtime.timing.lease)
+        return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.error)
+
+    def _conflict(self) -> Report:
+        error = "the same id and source came before with another payload"
+        self._send(self._letter(Failure(cause="conflict", error=error)))
+        return Report("conflict", note=error)
+
+    def _come_back(self, seconds: float) -> Report:
+        whole = max(1, round(seconds + 0.5))
+        self._send(self._delayed(whole))
+        return Report("waiting", note="another attempt runs or is due later", delay=whole)
+
+    def _store_is_out(self, error: Exception, seconds: float) -> Report:
+        """The store cannot be reached: no attempt is counted, the event waits in the broker."""
+        whole = max(1, round(seconds))
+        self._send(self._delayed(whole))
+        return Report("waiting", note=f"the store cannot be reached: {_text_of(error)}", delay=whole)
+
+    def _delayed(self, seconds: int) -> Message:
+        return delayed(self._event, self.runtime.group.name, seconds=seconds, generation=self.received.generation)
+
+    def _letter(self, failure: Failure) -> Message:
+        signed = Failure(**{**vars(failure), "worker": self.runtime.worker})
+        return event_letter(self._event, self.runtime.group.name, signed, generation=self.received.generation)
+
+    def _send(self, message: Message) -> None:
+        try:
+            self.runtime.sender.send_one(message)
+        except PublishError as error:
+            raise GiveBack(f"cannot hand the event to the broker: {error}") from error
+
+
+def _milliseconds(started: float) -> float:
+    return (time.monotonic() - started) * 1000
+
+
+def _text_of(error: Exception) -> str:
+    if isinstance(error, SoftTimeLimitExceeded):
+        return "ran longer than its declared longest runtime"
+    return f"{type(error).__name__}: {error}".splitlines()[0][:500]

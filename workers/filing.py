@@ -1,0 +1,141 @@
+"""From a message in a transit queue to its letter, and from the log `accepted` to its index: rows as plain data."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from millrace import names
+from millrace.declarations import Catalog
+from millrace.envelope import Envelope, parse_object
+from millrace.errors import InvalidEvent
+
+from workers.letters import DEAD, OPEN, PARKED, REJECTED
+from workers.outgoing import CAUSE_HEADER, LETTER_HEADER
+from workers.received import CELERY_SOURCE, GENERATION_HEADER, PLAIN_SOURCE, Delivery
+
+_OWN = "x-millrace-"
+#: The broker's own words for why it dead-lettered (RabbitMQ, dead letter exchanges), in ours.
+_BROKER_CAUSES = {"rejected": "rejected by the worker", "delivery_limit": "given back too often", "expired": "expired"}
+
+
+def letter_row(queue: str, routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, Any]:
+    """The row of `letters` for a message as it came through a transit queue."""
+    headers = json_headers(delivery.headers)
+    group = queue.removeprefix(names.dead_queue("")) if queue.startswith(names.dead_queue("")) else None
+    kind = DEAD if group else {names.PARKED: PARKED, names.REJECTED: REJECTED}[queue]
+    identity = identify(routing_key, delivery, catalog)
+    kept = {name: value for name, value in headers.items() if not name.startswith((_OWN, "x-"))}
+    return {
+        "kind": kind,
+        "state": OPEN,
+        "group_name": group,
+        **identity,
+        "generation": headers.get(GENERATION_HEADER) if isinstance(headers.get(GENERATION_HEADER), int) else 0,
+        "cause": _cause(kind, headers),
+        "error": _text(headers, "error"),
+        "stack": _text(headers, "stack"),
+        "attempts": headers.get(f"{_OWN}attempts") if isinstance(headers.get(f"{_OWN}attempts"), int) else None,
+        "worker": _text(headers, "worker"),
+        "content_type": (delivery.content_type or None) and str(delivery.content_type)[:200],
+        "headers": kept,
+        "routing_key": routing_key[:255],
+        "body": delivery.body,
+        "letter_key": _letter_key(queue, headers, delivery),
+    }
+
+
+def accepted_row(routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, Any] | None:
+    """The row of the index of accepted events; None if the message has no identity."""
+    found = identify(routing_key, delivery, catalog)
+    if not (found["source"] and found["event_id"] and found["type"]):
+        return None
+    return {name: found[name] for name in ("source", "event_id", "type")}
+
+
+def identify(routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, str | None]:
+    """Source, id, type and trace of a message, as far as they can be read; nothing is refused here."""
+    message_id = delivery.properties.get("message_id")
+    found: dict[str, str | None] = {
+        "source": None,
+        "event_id": str(message_id)[:300] if message_id else None,
+        "type": _type(routing_key, catalog),
+        "traceparent": None,
+    }
+    if "task" in delivery.headers:
+        id_, task = delivery.headers.get("id"), delivery.headers.get("task")
+        source = CELERY_SOURCE if isinstance(id_, str) else None
+        return {**found, "source": source, "event_id": _short(id_, 300), "type": _short(task, 200) or found["type"]}
+    try:
+        fields = parse_object(delivery.body)
+        envelope = Envelope.from_fields(fields)
+    except InvalidEvent:
+        plain = message_id and "eventType" in _fields(delivery.body)
+        return {**found, "source": PLAIN_SOURCE if plain else None}
+    own = {"source": envelope.source, "event_id": envelope.id, "traceparent": envelope.traceparent}
+    return {**found, **own, "type": _type(envelope.type, catalog)}
+
+
+def _fields(body: bytes) -> dict[str, Any]:
+    try:
+        return parse_object(body)
+    except InvalidEvent:
+        return {}
+
+
+def _type(name: str, catalog: Catalog) -> str | None:
+    """The event type that a name or alias stands for; a name that the catalog does not know stays as it is."""
+    try:
+        return catalog.payload_class(name).event_type
+    except InvalidEvent:
+        return _short(name, 200)
+
+
+def _short(value: object, length: int) -> str | None:
+    return value[:length].replace("\x00", "?") if isinstance(value, str) and value else None
+
+
+def _cause(kind: str, headers: Mapping[str, Any]) -> str:
+    cause = headers.get(CAUSE_HEADER)
+    if isinstance(cause, str):
+        return cause[:100]
+    if kind == PARKED:
+        return "no group takes this type"
+    deaths = headers.get("x-death")
+    reason = deaths[0].get("reason") if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else None
+    return _BROKER_CAUSES.get(str(reason), str(reason or "unknown"))[:100]
+
+
+def _text(headers: Mapping[str, Any], name: str) -> str | None:
+    return _short(headers.get(f"{_OWN}{name}"), 20_000)
+
+
+def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> str:
+    """What tells a redelivered letter from another: its own mark, else (parked: the same event is one letter) its content."""
+    mark = headers.get(LETTER_HEADER)
+    if isinstance(mark, str) and 0 < len(mark) <= 64:  # noqa: PLR2004 (the column's length)
+        return mark
+    content = [queue, headers, str(delivery.properties.get("message_id"))]
+    digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
+    digest.update(delivery.body)
+    return digest.hexdigest()
+
+
+def json_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """AMQP headers as JSON can hold them."""
+    return {str(name): _json_value(value) for name, value in headers.items()}
+
+
+def _json_value(value: object) -> Any:
+    match value:
+        case str():
+            return value.replace("\x00", "?")
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return json_headers(value)
+        case list() | tuple():
+            return [_json_value(each) for each in value]
+        case bytes():
+            return value.decode("utf-8", "replace").replace("\x00", "?")
+    return str(value)

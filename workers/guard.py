@@ -1,0 +1,130 @@
+"""The guard: nothing that arrives on a queue stops a worker, and nothing that is wrong is lost.
+
+Celery acks malformed JSON, and exits on odd headers and bodies (reliability findings, celery #1113, #1825): so each
+message is checked here first, and what Celery then sees was written by us.
+"""
+
+import socket
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from celery.worker.consumer import Consumer
+from kombu.message import Message as IncomingMessage
+from millrace.declarations import WorkerGroup
+from millrace.errors import InvalidEvent, PublishError
+from millrace.publishing.message import Message
+
+from workers.outgoing import Failure, dead_letter, delayed
+from workers.received import Delivery, Received, celery_request, receive, trusted_users
+from workers.runtime import Runtime
+
+log = structlog.get_logger("millrace.guard")
+
+#: What the app that made the worker sets; the consumer finds its runtime there.
+RUNTIME_KEY = "millrace_runtime"
+
+
+class GuardedConsumer(Consumer):  # type: ignore[misc]
+    """Celery's consumer, which hands on only what the guard has accepted and written anew."""
+
+    def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
+        """Wrap Celery's own handler of messages."""
+        inner = super().create_task_handler(*args, **kwargs)
+        guard = Guard(self.app.conf[RUNTIME_KEY])
+        passing_on = (*self.connection_errors, *self.channel_errors)
+
+        def on_message(message: IncomingMessage) -> None:
+            try:
+                if guard.admit(message):
+                    inner(message)
+            except passing_on:
+                raise
+            except Exception:  # an error of the guard itself must not stop the worker
+                log.exception("guard failed, message rejected to the dead letters")
+                message.reject()
+
+        return on_message
+
+    def on_decode_error(self, message: IncomingMessage, exc: Exception) -> None:
+        """Reject to the dead letters what cannot be decoded (Celery would ack it away)."""
+        log.error("cannot decode", error=type(exc).__name__)
+        message.reject()
+
+
+class Guard:
+    """Decides for one group, for each message: to Celery, to a delay, or to the dead letters."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._group: WorkerGroup = runtime.group
+        self._trusted = trusted_users(runtime.catalog, runtime.settings.vhost)
+        self._handled = {payload.event_type for payload in (*self._group.handles, *self._group.tasks)}
+
+    def admit(self, message: IncomingMessage) -> bool:
+        """Rewrite an accepted message for Celery and return True; else settle it and return False."""
+        delivery = delivery_of(message)
+        try:
+            received = receive(delivery, self._runtime.catalog, self._trusted)
+            if received.envelope.type not in self._handled:
+                raise InvalidEvent("type", f"{received.envelope.type} is not handled by {self._group.name}")
+        except InvalidEvent as error:
+            self._bury(message, delivery, error)
+            return False
+        if self._too_early(message, received):
+            return False
+        redelivered = bool(message.delivery_info.get("redelivered"))
+        headers, body = celery_request(received, self._group.name, redelivered)
+        message.headers = headers
+        message.body = body
+        message._decoded_cache = None
+        message.content_type, message.content_encoding = "application/json", "utf-8"
+        message.properties["correlation_id"] = headers["id"]
+        message.properties.pop("reply_to", None)
+        return True
+
+    def _too_early(self, message: IncomingMessage, received: Received) -> bool:
+        """Send a message with an `eta` to come to its delay, so that no worker holds it in memory."""
+        if received.eta is None:
+            return False
+        early = (received.eta - datetime.now(UTC)).total_seconds()
+        if early < 1:
+            return False
+        later = delayed(received.envelope, self._group.name, seconds=round(early), generation=received.generation)
+        self._settle(message, later)
+        return True
+
+    def _bury(self, message: IncomingMessage, delivery: Delivery, error: InvalidEvent) -> None:
+        cause = "expired" if error.field == "expires" else "invalid"
+        failure = Failure(cause=cause, error=str(error), worker=f"{self._group.name}@{socket.gethostname()}")
+        log.warning("invalid", group=self._group.name, cause=cause, field=error.field, error=error.problem)
+        letter = dead_letter(
+            self._group.name,
+            failure,
+            body=delivery.body,
+            content_type=delivery.content_type,
+            message_id=str(delivery.properties.get("message_id") or "")[:200],
+            headers={name: value for name, value in delivery.headers.items() if name != "x-death"},
+            letter_key=uuid.uuid4().hex,
+        )
+        self._settle(message, letter)
+
+    def _settle(self, message: IncomingMessage, instead: Message) -> None:
+        """Ack once the broker has confirmed what goes in the message's stead; else let the policy dead-letter it."""
+        try:
+            self._runtime.sender.send_one(instead)
+        except PublishError as error:
+            log.error("rejected without its reason", group=self._group.name, error=str(error))
+            message.reject()
+        else:
+            message.ack()
+
+
+def delivery_of(message: IncomingMessage) -> Delivery:
+    """The message as it came, whatever its header and properties are."""
+    body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogateescape")
+    content_type = message.content_type if isinstance(message.content_type, str) else None
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    return Delivery(body=body, content_type=content_type, headers=headers, properties=message.properties or {})

@@ -1,0 +1,77 @@
+"""How business functions become handlers: the decorator, and the table of what a group handles."""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+from millrace.declarations import Catalog, Payload, WorkerGroup
+
+from workers.work import UnitOfWork
+
+EventT = TypeVar("EventT", bound=Payload)
+Function = Callable[[EventT, UnitOfWork], None]
+
+
+class HandlerMissing(Exception):
+    """The catalog gives a group an event or a task that no function handles, or the other way round."""
+
+
+class Handler(Generic[EventT]):
+    """A business function with the payload it handles; calling it calls the function."""
+
+    def __init__(self, payload: type[EventT], function: Function[EventT]) -> None:
+        self.payload = payload
+        self.function = function
+        self.__name__ = function.__name__
+        self.__doc__ = function.__doc__
+
+    @property
+    def group(self) -> str:
+        """The group that this handler belongs to: the one its module is named for."""
+        return group_of(self.function.__module__)
+
+    def __call__(self, event: EventT, work: UnitOfWork) -> None:
+        self.function(event, work)
+
+    def delay(self, **fields: Any) -> str:
+        """Enqueue for this handler's own group only, as a Celery message; returns the event's id.
+
+        The fields are the payload's. Raises InvalidEvent if they do not fit, kombu's errors if the broker refuses.
+        """
+        from workers.app import send_to_group  # noqa: PLC0415 (handlers must not need Celery)
+
+        return send_to_group(self.group, self.payload.model_validate(fields))
+
+
+def handles(payload: type[EventT]) -> Callable[[Function[EventT]], Handler[EventT]]:
+    """Make a function `(event, work)` the handler of a payload class, for the group that its module is named for."""
+
+    def register(function: Function[EventT]) -> Handler[EventT]:
+        return Handler(payload, function)
+
+    return register
+
+
+def group_of(module: str) -> str:
+    """The group that a module of handlers is named for (`workers.handlers.order_mail` is `order-mail`)."""
+    return module.rpartition(".")[2].replace("_", "-")
+
+
+def load_handlers(package: str, catalog: Catalog, group: WorkerGroup) -> dict[str, Handler[Any]]:
+    """The group's handlers by event type; raises HandlerMissing unless they are just what the catalog says."""
+    name = f"{package}.{group.name.replace('-', '_')}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise HandlerMissing(f"group {group.name} needs a module {name} with its handlers") from None
+    found = [value for value in vars(module).values() if isinstance(value, Handler) and value.group == group.name]
+    handlers = {handler.payload.event_type: handler for handler in found}
+    wanted = {payload.event_type for payload in (*group.handles, *group.tasks)}
+    missing, surplus = sorted(wanted - set(handlers)), sorted(set(handlers) - wanted)
+    if missing or surplus or len(found) > len(handlers):
+        raise HandlerMissing(
+            f"{name} must have one handler for each of {sorted(wanted)}: missing {missing}, not in the catalog {surplus}"
+        )
+    return handlers

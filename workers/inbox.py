@@ -1,0 +1,169 @@
+"""The inbox: one row per (group, source, event id) decides, by the store's clock, which delivery may run.
+
+States: running (until `due_at`, then it may be taken over), retrying (next attempt at `due_at`), and the outcomes
+processed, discarded, dead-lettered. Every claim raises `fence`; only the holder of the latest may complete.
+"""
+
+from dataclasses import dataclass
+
+from millrace.envelope import Envelope
+from millrace.publishing.store_clock import store_now
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from workers.tables import inbox
+
+RUNNING, RETRYING = "running", "retrying"
+PROCESSED, DISCARDED, DEAD_LETTERED = "processed", "discarded", "dead-lettered"
+FINAL = frozenset({PROCESSED, DISCARDED})
+#: A retry that comes back by the broker's clock may be early by the store's.
+EARLY_SECONDS = 1.0
+
+
+class Fenced(Exception):
+    """Another delivery has taken this event over: nothing of this attempt may be kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What a delivery asks of the inbox."""
+
+    group: str
+    envelope: Envelope
+    fingerprint: str
+    generation: int
+    owner: str
+    lease_seconds: float
+    max_attempts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Permission to run: the attempt's number (1 is the first) and its fence."""
+
+    request: Request
+    attempt: int
+    fence: int
+
+
+@dataclass(frozen=True)
+class Duplicate:
+    """The event has its outcome already; this delivery is absorbed."""
+
+    state: str
+
+
+@dataclass(frozen=True)
+class Busy:
+    """Another attempt runs or is due later: come back after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Same group, source and id, but another payload."""
+
+
+@dataclass(frozen=True)
+class Exhausted:
+    """All attempts are used up: the claim is there only to record it; `error` is what the last one left, if anything."""
+
+    held: Claim
+    error: str | None
+
+
+Verdict = Claim | Duplicate | Busy | Conflict | Exhausted
+
+
+def claim(connection: Connection, request: Request) -> Verdict:
+    """Claim the event for one attempt, in a write transaction, or say why not."""
+    if _insert(connection, request):
+        return Claim(request=request, attempt=1, fence=1)
+    found = select(inbox, store_now().label("now")).where(_key(request)).with_for_update()
+    row = connection.execute(found).one()
+    verdict = decide(row, request)
+    held = verdict.held if isinstance(verdict, Exhausted) else verdict
+    if isinstance(held, Claim):
+        values = {
+            "state": RUNNING,
+            "attempts": held.attempt,
+            "generation": max(request.generation, row.generation),
+            "owner": request.owner,
+            "fence": held.fence,
+            "due_at": store_now() + request.lease_seconds,
+            "updated_at": store_now(),
+        }
+        connection.execute(update(inbox).where(_key(request)).values(values))
+    return verdict
+
+
+def decide(row: Row[tuple[object, ...]], request: Request) -> Verdict:
+    """What a delivery may do, given the row that is there (its `now` is the store's time)."""
+    if row.fingerprint != request.fingerprint:
+        return Conflict()
+    if row.state in FINAL:
+        return Duplicate(row.state)
+    if row.state == DEAD_LETTERED:
+        if request.generation <= row.generation:
+            return Duplicate(row.state)
+        return Claim(request=request, attempt=1, fence=row.fence + 1)
+    early = EARLY_SECONDS if row.state == RETRYING else 0.0
+    if row.due_at - early > row.now:
+        return Busy(row.due_at - row.now)
+    if row.attempts >= request.max_attempts:
+        return Exhausted(Claim(request=request, attempt=row.attempts, fence=row.fence + 1), row.error)
+    return Claim(request=request, attempt=row.attempts + 1, fence=row.fence + 1)
+
+
+def _insert(connection: Connection, request: Request) -> bool:
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    values = {
+        "group_name": request.group,
+        "source": request.envelope.source,
+        "event_id": request.envelope.id,
+        "type": request.envelope.type,
+        "fingerprint": request.fingerprint,
+        "state": RUNNING,
+        "attempts": 1,
+        "generation": request.generation,
+        "owner": request.owner,
+        "fence": 1,
+        "due_at": store_now() + request.lease_seconds,
+        "traceparent": request.envelope.traceparent,
+        "first_seen_at": store_now(),
+        "updated_at": store_now(),
+    }
+    return connection.execute(insert(inbox).values(values).on_conflict_do_nothing()).rowcount == 1
+
+
+def _key(request: Request) -> ColumnElement[bool]:
+    event = request.envelope
+    return and_(inbox.c.group_name == request.group, inbox.c.source == event.source, inbox.c.event_id == event.id)
+
+
+def complete(connection: Connection, held: Claim, state: str, *, milliseconds: float, error: str | None = None) -> None:
+    """Record an outcome, in the transaction of its effects; raises Fenced if the claim was taken over."""
+    _settle(connection, held, {"state": state, "milliseconds": milliseconds, "error": error})
+
+
+def postpone(connection: Connection, held: Claim, *, seconds: float, error: str) -> None:
+    """Record a failed attempt and when the next one is due; raises Fenced if the claim was taken over."""
+    _settle(connection, held, {"state": RETRYING, "due_at": store_now() + seconds, "error": error})
+
+
+def require_held(connection: Connection, held: Claim) -> None:
+    """Raise Fenced if another delivery has taken the event over; locks the row until the transaction ends."""
+    row = connection.execute(select(inbox.c.fence).where(_mine(held)).with_for_update()).one_or_none()
+    if row is None:
+        raise Fenced(f"{held.request.envelope.id}: attempt {held.attempt} was overtaken")
+
+
+def _mine(held: Claim) -> ColumnElement[bool]:
+    return and_(_key(held.request), inbox.c.fence == held.fence, inbox.c.state == RUNNING)
+
+
+def _settle(connection: Connection, held: Claim, values: dict[str, object]) -> None:
+    changed = connection.execute(update(inbox).where(_mine(held)).values(updated_at=store_now(), **values))
+    if changed.rowcount != 1:
+        raise Fenced(f"{held.request.envelope.id}: attempt {held.attempt} was overtaken")

@@ -1,0 +1,203 @@
+"""`python -m workers.keeper`: empties the transit queues into `letters`, indexes `accepted`, releases what was parked.
+
+A message is acked after the transaction that stored it; with the store down, messages wait in their queues.
+"""
+
+import contextlib
+import sys
+import threading
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import amqp  # type: ignore[import-untyped]
+import structlog
+from millrace import names
+from millrace.declarations import Catalog
+from millrace.derived import HEARTBEAT_SECONDS
+from millrace.publishing.connection import broker_options
+from millrace.publishing.store_clock import store_now
+from prometheus_client import Counter
+from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from workers.database import begin, connect, reading
+from workers.filing import accepted_row, letter_row
+from workers.letters import DEAD, OPEN, PARKED, release
+from workers.received import Delivery
+from workers.service import run_service
+from workers.settings import Settings
+from workers.tables import accepted, letters, stream_offsets
+
+log = structlog.get_logger("millrace.keeper")
+
+PREFETCH = 200
+WAIT_SECONDS = 0.5
+#: How many parked events are released in one transaction.
+RELEASE_BATCH = 200
+
+STORED = Counter("millrace_letters_total", "Letters stored", ["kind"])
+INDEXED = Counter("millrace_accepted_total", "Accepted events indexed")
+
+
+@dataclass
+class Batch:
+    """Messages that have come and are not stored yet, and up to where they may be acked."""
+
+    letters: list[tuple[dict[str, Any], bool]] = field(default_factory=list)
+    accepted: list[dict[str, Any]] = field(default_factory=list)
+    next_offset: int | None = None
+    last_tag: int = 0
+    size: int = 0
+
+
+class Keeper:
+    """One connection that consumes every transit queue and the stream."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._catalog: Catalog = settings.load_catalog()
+        self._engine = engine
+        self._batch = Batch()
+        options = broker_options(settings.broker_url)
+        self._connection = amqp.Connection(**options, connect_timeout=10, heartbeat=HEARTBEAT_SECONDS)
+        self._connection.connect()
+        self._channel = self._connection.channel()
+        self._channel.basic_qos(0, PREFETCH, False)
+        for queue in (*(names.dead_queue(group.name) for group in self._catalog.groups), names.PARKED, names.REJECTED):
+            self._channel.basic_consume(queue, callback=self._letter_came(queue), on_cancel=self._cancelled)
+        offset = {"x-stream-offset": self._offset()}
+        self._channel.basic_consume(
+            names.ACCEPTED, callback=self._accepted_came, arguments=offset, on_cancel=self._cancelled
+        )
+
+    def close(self) -> None:
+        """Close the connection; what was not acked goes back to its queue."""
+        with contextlib.suppress(OSError, amqp.AMQPError):
+            self._connection.close()
+
+    def round(self) -> None:
+        """Wait a little for messages, store what has come in one transaction, ack it, release what has a group now."""
+        self._receive(WAIT_SECONDS)
+        while 0 < self._batch.size < PREFETCH and self._receive(0.01):
+            pass
+        batch, self._batch = self._batch, Batch()
+        if batch.size:
+            with begin(self._engine) as connection:
+                store(connection, batch)
+            self._channel.basic_ack(batch.last_tag, multiple=True)
+            INDEXED.inc(len(batch.accepted))
+            for row, _ in batch.letters:
+                STORED.labels(row["kind"]).inc()
+                shown = {name: row[name] for name in ("kind", "group_name", "event_id", "type", "cause")}
+                log.warning("letter", **{name: value for name, value in shown.items() if value is not None})
+        self._connection.heartbeat_tick()
+        release_parked(self._engine, self._catalog)
+
+    def _receive(self, seconds: float) -> bool:
+        try:
+            self._connection.drain_events(timeout=seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _offset(self) -> int:
+        query = select(stream_offsets.c.next_offset).where(stream_offsets.c.stream == names.ACCEPTED)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar() or 0)
+
+    def _letter_came(self, queue: str) -> Any:
+        def came(message: amqp.Message) -> None:
+            row = letter_row(queue, message.delivery_info["routing_key"], _delivery(message), self._catalog)
+            self._batch.letters.append((row, bool(message.delivery_info["redelivered"])))
+            self._note(message)
+
+        return came
+
+    def _accepted_came(self, message: amqp.Message) -> None:
+        delivery = _delivery(message)
+        row = accepted_row(message.delivery_info["routing_key"], delivery, self._catalog)
+        if row is not None:
+            self._batch.accepted.append(row)
+        self._batch.next_offset = int(delivery.headers["x-stream-offset"]) + 1
+        self._note(message)
+
+    def _note(self, message: amqp.Message) -> None:
+        self._batch.last_tag = message.delivery_info["delivery_tag"]
+        self._batch.size += 1
+
+    def _cancelled(self, tag: str) -> None:
+        raise ConnectionError(f"the broker cancelled consumer {tag}: its queue was deleted or moved")
+
+
+def _delivery(message: amqp.Message) -> Delivery:
+    properties = dict(message.properties)
+    headers = properties.pop("application_headers", None) or {}
+    body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogateescape")
+    return Delivery(body=body, content_type=properties.get("content_type"), headers=headers, properties=properties)
+
+
+def store(connection: Connection, batch: Batch) -> None:
+    """Store a batch: letters, the index of accepted events, and up to where the stream was read."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    for row, redelivered in batch.letters:
+        _store_letter(connection, row, redelivered)
+    for row in batch.accepted:
+        values = {**row, "accepted_at": store_now()}
+        connection.execute(insert(accepted).values(values).on_conflict_do_nothing())
+    if batch.next_offset is not None:
+        values = {"stream": names.ACCEPTED, "next_offset": batch.next_offset}
+        moved = insert(stream_offsets).values(values)
+        latest = {"next_offset": moved.excluded.next_offset}
+        connection.execute(moved.on_conflict_do_update(index_elements=["stream"], set_=latest))
+
+
+def _store_letter(connection: Connection, row: dict[str, Any], redelivered: bool) -> None:
+    """Insert a letter unless it is one that is there already, told by its key; a closed one that comes back is open again."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added = insert(letters).values({**row, "received_at": store_now()})
+    if connection.execute(added.on_conflict_do_nothing(index_elements=["letter_key"])).rowcount == 1:
+        return
+    known = letters.c.letter_key == row["letter_key"]
+    state = connection.execute(select(letters.c.state).where(known)).scalar_one()
+    if state != OPEN:
+        again = {"state": OPEN, "closed_at": None, "received_at": store_now()}
+        connection.execute(update(letters).where(known).values(again))
+    elif not redelivered and row["kind"] != DEAD:
+        _store_letter(connection, {**row, "letter_key": uuid.uuid4().hex}, redelivered)
+
+
+def release_parked(engine: Engine, catalog: Catalog) -> int:
+    """Release parked events for whose type there is a group now, oldest first; returns how many."""
+    types = [event.type for event in catalog.events if catalog.groups_for(event.type)]
+    ids = parked_ids(engine, types)
+    if not ids:
+        return 0
+    with begin(engine) as connection:
+        released = release(connection, ids)
+    log.info("released", events=released)
+    return released
+
+
+def parked_ids(engine: Engine, types: Sequence[str]) -> list[int]:
+    """The oldest open parked letters of these types."""
+    chosen = (letters.c.kind == PARKED, letters.c.state == OPEN, letters.c.type.in_(types))
+    with reading(engine) as connection:
+        query = select(letters.c.id).where(*chosen).order_by(letters.c.id).limit(RELEASE_BATCH)
+        return list(connection.execute(query).scalars())
+
+
+def run(settings: Settings, stopping: threading.Event) -> None:
+    """Keep until stopping; raises what the broker or the store raise."""
+    engine = connect(settings.database_url)
+    try:
+        keeper = Keeper(settings, engine)
+        with contextlib.closing(keeper):
+            while not stopping.is_set():
+                keeper.round()
+    finally:
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    sys.exit(run_service("keeper", run))

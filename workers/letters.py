@@ -1,0 +1,145 @@
+"""The letters: what could not be handled, kept with its bytes; read, replayed, released and discarded as rows.
+
+Replay and release close the letter and write the outbox row in one transaction: done twice, or cut anywhere, they
+publish once.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from millrace import names
+from millrace.envelope import CONTENT_TYPE
+from millrace.publishing.message import Message
+from millrace.publishing.outbox import outbox_row
+from millrace.publishing.store_clock import store_now
+from sqlalchemy import Connection, and_, func, select, update
+
+from workers.received import GENERATION_HEADER
+from workers.tables import inbox, letters
+
+DEAD, PARKED, REJECTED = "dead", "parked", "rejected"
+OPEN, REPLAYED, RELEASED, DISCARDED = "open", "replayed", "released", "discarded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One letter, as stored."""
+
+    id: int
+    kind: str
+    state: str
+    group_name: str | None
+    source: str | None
+    event_id: str | None
+    type: str | None
+    generation: int
+    cause: str
+    error: str | None
+    stack: str | None
+    attempts: int | None
+    worker: str | None
+    traceparent: str | None
+    content_type: str | None
+    headers: Mapping[str, Any]
+    routing_key: str
+    body: bytes
+    received_at: float
+    closed_at: float | None
+
+
+class NoSuchLetter(LookupError):
+    """There is no letter with this number."""
+
+
+_COLUMNS = [letters.c[name] for name in Letter.__dataclass_fields__]
+
+
+def list_letters(
+    connection: Connection,
+    kind: str,
+    *,
+    group: str | None = None,
+    type: str | None = None,
+    state: str = OPEN,
+    limit: int | None = 100,
+) -> list[Letter]:
+    """The letters of a kind, oldest first; reading changes nothing."""
+    chosen = and_(letters.c.kind == kind, letters.c.state == state)
+    if group is not None:
+        chosen = and_(chosen, letters.c.group_name == group)
+    if type is not None:
+        chosen = and_(chosen, letters.c.type == type)
+    query = select(*_COLUMNS).where(chosen).order_by(letters.c.id).limit(limit)
+    return [Letter(**row._mapping) for row in connection.execute(query)]
+
+
+def count_letters(connection: Connection, kind: str, *, state: str = OPEN) -> dict[str, int]:
+    """How many letters of a kind there are, by group (dead) or by type (parked, rejected)."""
+    by = letters.c.group_name if kind == DEAD else letters.c.type
+    query = select(by, func.count()).where(letters.c.kind == kind, letters.c.state == state).group_by(by)
+    return {str(name or "?"): count for name, count in connection.execute(query)}
+
+
+def get_letter(connection: Connection, id: int) -> Letter:
+    """One letter; raises NoSuchLetter."""
+    row = connection.execute(select(*_COLUMNS).where(letters.c.id == id)).one_or_none()
+    if row is None:
+        raise NoSuchLetter(f"there is no letter {id}")
+    return Letter(**row._mapping)
+
+
+def replay(connection: Connection, ids: Sequence[int]) -> int:
+    """Send dead letters to their groups again, a generation higher; returns how many were open till now."""
+    done = 0
+    for letter in _close(connection, ids, DEAD, REPLAYED):
+        known = select(inbox.c.generation).where(
+            inbox.c.group_name == letter.group_name,
+            inbox.c.source == letter.source,
+            inbox.c.event_id == letter.event_id,
+        )
+        generation = max(letter.generation, connection.execute(known).scalar() or 0) + 1
+        headers = {**letter.headers, GENERATION_HEADER: generation}
+        key = names.group_key(letter.group_name or "")
+        connection.execute(outbox_row(_message(letter, names.GROUPS, key, headers), letter.type))
+        done += 1
+    return done
+
+
+def release(connection: Connection, ids: Sequence[int]) -> int:
+    """Send parked events to `events` again; returns how many were open till now."""
+    done = 0
+    for letter in _close(connection, ids, PARKED, RELEASED):
+        message = _message(letter, names.EVENTS, letter.type or letter.routing_key, letter.headers)
+        connection.execute(outbox_row(message, letter.type))
+        done += 1
+    return done
+
+
+def discard(connection: Connection, ids: Sequence[int]) -> int:
+    """Close letters for good, their rows and bytes are kept; returns how many were open till now."""
+    return len(_close(connection, ids, None, DISCARDED))
+
+
+def _close(connection: Connection, ids: Sequence[int], kind: str | None, state: str) -> list[Letter]:
+    """Close those that are open and return them: of two that try, one gets the letter."""
+    closed = []
+    for id_ in ids:
+        mine = and_(letters.c.id == id_, letters.c.state == OPEN)
+        if kind is not None:
+            mine = and_(mine, letters.c.kind == kind)
+        changed = connection.execute(update(letters).where(mine).values(state=state, closed_at=store_now()))
+        if changed.rowcount == 1:
+            closed.append(get_letter(connection, id_))
+    return closed
+
+
+def _message(letter: Letter, exchange: str, key: str, headers: Mapping[str, Any]) -> Message:
+    return Message(
+        exchange=exchange,
+        routing_key=key,
+        body=letter.body,
+        message_id=(letter.event_id or "")[:200],
+        content_type=letter.content_type or CONTENT_TYPE,
+        headers=headers,
+    )

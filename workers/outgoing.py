@@ -1,0 +1,84 @@
+"""What a worker sends back to the broker: an event to its delay, a message to the dead letters of its group."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from millrace import names
+from millrace.envelope import Envelope
+from millrace.publishing.message import Message
+
+from workers.received import GENERATION_HEADER
+
+CAUSE_HEADER = "x-millrace-cause"
+LETTER_HEADER = "x-millrace-letter"
+#: A stack is cut to its end, where the error is; AMQP headers must fit one frame.
+MAX_STACK = 8_000
+MAX_ERROR = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """Why a message becomes a dead letter: cause in one of a few words, the error, where known the stack."""
+
+    cause: str
+    error: str
+    stack: str | None = None
+    attempts: int = 0
+    worker: str = ""
+
+
+def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int) -> Message:
+    """The event again, to come back to this group only after so many seconds (at least 1)."""
+    return Message(
+        exchange=names.DELAY_ENTRY,
+        routing_key=names.delayed_key(seconds, names.group_key(group)),
+        body=envelope.to_bytes(),
+        message_id=envelope.id,
+        headers={GENERATION_HEADER: generation} if generation else {},
+    )
+
+
+def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation: int) -> Message:
+    """An event's dead letter; sent twice, it is recognized as the same."""
+    known = json.dumps([group, envelope.source, envelope.id, generation, failure.cause])
+    return dead_letter(
+        group,
+        failure,
+        body=envelope.to_bytes(),
+        content_type="application/cloudevents+json",
+        message_id=envelope.id,
+        headers={GENERATION_HEADER: generation} if generation else {},
+        letter_key=hashlib.sha256(known.encode()).hexdigest(),
+    )
+
+
+def dead_letter(
+    group: str,
+    failure: Failure,
+    *,
+    body: bytes,
+    content_type: str | None,
+    message_id: str,
+    headers: Mapping[str, Any],
+    letter_key: str,
+) -> Message:
+    """The same bytes, to the dead letters of a group, with the reason in headers."""
+    reason = {
+        CAUSE_HEADER: failure.cause,
+        LETTER_HEADER: letter_key,
+        "x-millrace-error": failure.error[:MAX_ERROR],
+        "x-millrace-stack": (failure.stack or "")[-MAX_STACK:],
+        "x-millrace-attempts": failure.attempts,
+        "x-millrace-worker": failure.worker,
+    }
+    return Message(
+        exchange=names.DEAD,
+        routing_key=names.group_key(group),
+        body=body,
+        message_id=message_id,
+        content_type=content_type or "application/octet-stream",
+        headers={**headers, **reason},
+    )

@@ -1,0 +1,49 @@
+"""How the relay and the keeper live: one round after another until SIGTERM, with back-off after trouble."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from workers.logs import configure_logs
+from workers.metrics import serve
+from workers.settings import Settings, SettingsError, from_environment
+
+log = structlog.get_logger("millrace.service")
+
+FIRST_PAUSE_SECONDS = 0.2
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -> int:
+    """Run `start(settings, stopping)` again and again until SIGTERM or SIGINT; 78 if the settings are wrong."""
+    configure_logs()
+    try:
+        settings = from_environment()
+        settings.load_catalog()
+    except SettingsError as error:
+        print(f"the {name} does not start: {error}", file=sys.stderr)
+        return 78
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    serve(settings.metrics_port)
+    log.info("started", service=name)
+    keep_going(name, lambda: start(settings, stopping), stopping)
+    log.info("stopped", service=name)
+    return 0
+
+
+def keep_going(name: str, start: Callable[[], None], stopping: threading.Event) -> None:
+    """Call `start` until stopping; trouble is logged and followed by a growing pause, not by an end."""
+    pause = FIRST_PAUSE_SECONDS
+    while not stopping.is_set():
+        try:
+            start()
+            pause = FIRST_PAUSE_SECONDS
+        except Exception as error:  # whatever it is, the service must come back by itself
+            log.warning("trouble", service=name, error=f"{type(error).__name__}: {error}"[:500], again_in=pause)
+            stopping.wait(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

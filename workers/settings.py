@@ -1,0 +1,67 @@
+"""What a worker process is told by its environment, checked once at start."""
+
+import importlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+from urllib.parse import unquote, urlsplit
+
+from millrace.declarations import Catalog
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message names it and says what it must be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one process; each is read from the variable MILLRACE_<NAME>."""
+
+    broker_url: str
+    database_url: str
+    #: the management API with a monitoring user: workers then check the broker's real arguments at start
+    monitoring_url: str | None = None
+    metrics_port: int | None = None
+    smtp_url: str = "smtp://127.0.0.1:25"
+    concurrency: int = 2
+    #: module:attribute of the catalog, and the package with one module of handlers per group
+    catalog: str = "millrace.catalog:CATALOG"
+    handlers: str = "workers.handlers"
+
+    @property
+    def vhost(self) -> str:
+        """The broker's vhost, which is the last part of its URL."""
+        return unquote(urlsplit(self.broker_url).path[1:]) or "/"
+
+    @property
+    def broker_user(self) -> str:
+        """The broker user of this process."""
+        return unquote(urlsplit(self.broker_url).username or "")
+
+    def load_catalog(self) -> Catalog:
+        """Import the catalog; raises SettingsError if there is none at that place."""
+        module, _, attribute = self.catalog.partition(":")
+        found = getattr(importlib.import_module(module), attribute, None)
+        if not isinstance(found, Catalog):
+            raise SettingsError(f"MILLRACE_CATALOG must name a Catalog as module:attribute, got {self.catalog!r}")
+        return found
+
+
+def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
+    """Read the settings; raises SettingsError that names what is missing or wrong."""
+    given = {name: environment.get(f"MILLRACE_{name.upper()}", "") for name in Settings.__dataclass_fields__}
+    for name in ("broker_url", "database_url"):
+        if not given[name]:
+            raise SettingsError(f"MILLRACE_{name.upper()} must be set")
+    values: dict[str, object] = {name: value for name, value in given.items() if value}
+    for name in ("metrics_port", "concurrency"):
+        if name in values:
+            values[name] = _whole_number(name, cast(str, values[name]))
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _whole_number(name: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise SettingsError(f"MILLRACE_{name.upper()} must be a positive whole number, got {text!r}")
+    return int(text)

@@ -1,0 +1,52 @@
+"""One Celery task per event type that a group handles; it runs in the pool's processes."""
+
+import time
+from typing import Any
+
+import structlog
+from celery import Celery, Task
+from celery.exceptions import Reject
+from celery.signals import worker_process_shutdown
+from millrace.envelope import Envelope, open_payload
+from prometheus_client import multiprocess
+
+from workers.execution import Execution
+from workers.received import Received
+from workers.report import publish_report
+from workers.runtime import Runtime
+
+log = structlog.get_logger("millrace.worker")
+
+#: A delivery that could not be recorded anywhere is given back after this pause, so that it does not spin.
+PAUSE_SECONDS = 1.0
+
+
+def register(app: Celery, runtime: Runtime) -> None:
+    """Add a task for each event type of the group, named as the type, so that Flower shows it."""
+
+    def make(type_: str) -> None:
+        @app.task(name=type_, bind=True, max_retries=None)  # type: ignore[untyped-decorator]
+        def run(_task: Task, envelope: str, generation: int, redelivered: bool) -> None:
+            execute(runtime, envelope, generation, redelivered)
+
+    for type_ in runtime.handlers:
+        make(type_)
+
+
+def execute(runtime: Runtime, envelope: str, generation: int, redelivered: bool) -> None:
+    """Run one event and report its outcome; a delivery that nothing could record goes back to its queue."""
+    event = Envelope.from_bytes(envelope.encode())
+    received = Received(envelope=event, payload=open_payload(event, runtime.catalog), generation=generation)
+    try:
+        report = Execution(runtime, received).run()
+    except Exception as error:
+        log.exception("given back", id=event.id, group=runtime.group.name, redelivered=redelivered)
+        time.sleep(PAUSE_SECONDS)
+        raise Reject(type(error).__name__, requeue=True) from error
+    publish_report(report, event, runtime.group.name)
+
+
+@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+def _forget_process(pid: int | None = None, **_: Any) -> None:
+    if pid is not None:
+        multiprocess.mark_process_dead(pid)  # type: ignore[no-untyped-call]

@@ -1,0 +1,116 @@
+"""What a handler talks through: everything it wants done is done in one transaction, or not at all."""
+
+import hashlib
+import json
+import uuid
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from millrace import names
+from millrace.declarations import Catalog, Payload
+from millrace.envelope import Envelope
+from millrace.errors import Permanent, Retryable
+from millrace.publishing.message import Message, event_message
+from millrace.publishing.outbox import outbox_row
+from millrace.publishing.publisher import checked_envelope
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Row
+
+from workers.database import reading
+from workers.external import Reconciled, call_once
+from workers.inbox import Claim
+
+#: Ids of what a handler publishes are made from its own event's: the same work gives the same ids.
+_NAMESPACE = uuid.UUID("6f5b7c1e-6b0e-5e0a-9a57-0d5bb5a1c0de")
+
+
+class Overtaken(Retryable):
+    """A deferred statement did not change the number of rows it was to change: look again."""
+
+
+class UnitOfWork:
+    """The work of one event: reads now, writes and publishes deferred to the event's one transaction."""
+
+    def __init__(self, engine: Engine, catalog: Catalog, held: Claim) -> None:
+        self._engine = engine
+        self._catalog = catalog
+        self._held = held
+        self._statements: list[tuple[Executable, int | None]] = []
+        self._messages: list[tuple[Message, Envelope]] = []
+
+    @property
+    def event(self) -> Envelope:
+        """The envelope of the event in hand."""
+        return self._held.request.envelope
+
+    @property
+    def attempt(self) -> int:
+        """The number of this attempt; 1 is the first."""
+        return self._held.attempt
+
+    @property
+    def key(self) -> str:
+        """A stable name for this event in this group: 32 hexadecimal digits, the same at every attempt."""
+        whole = json.dumps([self._held.request.group, self.event.source, self.event.id])
+        return hashlib.sha256(whole.encode()).hexdigest()[:32]
+
+    def fetch(self, statement: Executable) -> Sequence[Row[Any]]:
+        """Run a query now, outside any transaction of the event, and return its rows."""
+        with reading(self._engine) as connection:
+            return connection.execute(statement).fetchall()
+
+    def execute(self, statement: Executable, *, rows: int | None = None) -> None:
+        """Defer a statement to the event's transaction.
+
+        With `rows`, it must change just so many rows, else nothing is kept and the event is tried again.
+        """
+        self._statements.append((statement, rows))
+
+    def publish(self, event: Payload) -> str:
+        """Publish an event, or one of the group's own tasks, if and when this event's transaction commits.
+
+        Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
+        """
+        group = self._held.request.group
+        text = json.dumps([self.key, len(self._messages), event.event_type])
+        id_ = str(uuid.uuid5(_NAMESPACE, text))
+        owner = self._catalog.task_owner(event.event_type)
+        if owner is not None and owner.name != group:
+            raise Permanent(f"{event.event_type} is a task of {owner.name}, {group} cannot send it")
+        envelope = checked_envelope(
+            event, self._catalog, source=f"/{group}", id=id_, traceparent=self.event.traceparent
+        )
+        message = event_message(envelope) if owner is None else task_message(envelope, group)
+        self._messages.append((message, envelope))
+        return id_
+
+    def external(
+        self,
+        name: str,
+        call: Callable[[str], Any],
+        *,
+        reconcile: Callable[[str], Reconciled] | None = None,
+    ) -> Any:
+        """Make a call that has an effect outside the database, at most once as far as can be known.
+
+        The intent is recorded, `call(provider_key)` made, its (JSON) result recorded and returned; a later attempt
+        gets the recorded result. An intent without outcome is settled by `reconcile(provider_key)`; without it, or if
+        it says UNKNOWN, the event becomes a dead letter ("outcome unknown"), never a blind repeat. A call that raises
+        NotDone had no effect and may be made again.
+        """
+        return call_once(self._engine, self._held, name, self.key, call, reconcile)
+
+    def flush(self, connection: Connection) -> None:
+        """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""
+        for statement, rows in self._statements:
+            result = connection.execute(statement)
+            if rows is not None and isinstance(result, CursorResult) and result.rowcount != rows:
+                raise Overtaken(f"a statement changed {result.rowcount} rows, {rows} were expected")
+        for message, envelope in self._messages:
+            connection.execute(outbox_row(message, envelope.type, envelope.partitionkey))
+
+
+def task_message(envelope: Envelope, group: str) -> Message:
+    """The message that carries one of a group's own tasks to that group only."""
+    return Message(
+        exchange=names.GROUPS, routing_key=names.group_key(group), body=envelope.to_bytes(), message_id=envelope.id
+    )
