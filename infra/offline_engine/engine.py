@@ -52,7 +52,7 @@ def up(
     """
     with stored.locked(stack, state_dir), Management(management_url, admin_user, admin_password) as api:
         before = stored.load(stack, state_dir) or State()
-        recording = _record(stack, before, catalog, api, admin_user, admin_password)
+        recording = _record(stack, before, catalog, _config(api, admin_user, admin_password))
         live = read_live(api)
         if not adopt:
             require_own(recording.resources, before, live)
@@ -85,7 +85,7 @@ def preview(
     """What `up` would change; touches nothing. Raises UnknownResource, ForeignStack, BrokerProblem."""
     with Management(management_url, admin_user, admin_password) as api:
         before = stored.load(stack, state_dir) or State()
-        recording = _record(stack, before, catalog, api, admin_user, admin_password, preview=True)
+        recording = _record(stack, before, catalog, _config(api, admin_user, admin_password), preview=True)
         live = read_live(api)
         require_own(recording.resources, before, live)
         return plan(recording.resources, before, live).changes()
@@ -133,21 +133,15 @@ def _applied(stack: str, state_dir: Path) -> State:
     return state
 
 
-def _record(
-    stack: str,
-    before: State,
-    catalog: Catalog,
-    api: Management,
-    admin_user: str,
-    admin_password: str,
-    *,
-    preview: bool = False,
-) -> Recording:
-    config = {"endpoint": api.url, "username": admin_user, "password": admin_password, "protect": "true"}
+def _record(stack: str, before: State, catalog: Catalog, config: dict[str, str], *, preview: bool = False) -> Recording:
     known = before.passwords()
     recording = record(lambda: declare(catalog), stack=stack, config=config, known=known, preview=preview)
     require_known(recording.resources)
     return recording
+
+
+def _config(api: Management, user: str, password: str) -> dict[str, str]:
+    return {"endpoint": api.url, "username": user, "password": password, "protect": "true"}
 
 
 def _require_no_messages(api: Management, work: Plan) -> None:

@@ -1,7 +1,6 @@
 """Every resource type that the engine applies; others are refused by name."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from infra.offline_engine.access import PermissionsKind, TopicPermissionsKind, UserKind, VHostKind
 from infra.offline_engine.errors import UnknownResource
@@ -67,5 +66,5 @@ def _names(inputs: Inputs) -> set[str]:
     return {name for key, value in inputs.items() if value is not None for name in _nested(key, value)}
 
 
-def _nested(key: str, value: Any) -> list[str]:
+def _nested(key: str, value: object) -> list[str]:
     return [f"{key}.{inner}" for inner in value] if isinstance(value, Mapping) else [key]

@@ -10,7 +10,9 @@ from typing import Any
 
 import pulumi
 from pulumi.runtime import mocks, set_all_config, set_mocks
-from pulumi.runtime.stack import get_root_resource, run_pulumi_func
+from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
+from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from infra.offline_engine.resources import Resource
 
@@ -57,7 +59,8 @@ def _run(
         )
         set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(program))
-        exported = loop.run_until_complete(_resolve(get_root_resource().outputs))
+        root = get_root_resource()
+        exported = loop.run_until_complete(_resolve(root.outputs if isinstance(root, Stack) else {}))
         return Recording(resources=tuple(monitor.recorded), outputs=exported)
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
@@ -81,7 +84,7 @@ class _Declared(mocks.Mocks):
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
         state = {key: _revealed(value) for key, value in args.inputs.items()}
         if args.typ == RANDOM_PASSWORD:
-            state["result"] = self._known.get(args.name) or _password(int(state["length"]))
+            state["result"] = self._known.get(args.name) or _password(int(args.inputs["length"]))
         return args.name, state
 
 
@@ -92,8 +95,8 @@ class _Monitor(mocks.MockMonitor):
         super().__init__(declared)
         self.recorded: list[Resource] = []
 
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - Pulumi's name
-        response = super().RegisterResource(request)
+    def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:
+        response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.custom and not request.type.startswith(PROVIDERS):
             made = Resource(
                 urn=response.urn,
@@ -106,7 +109,7 @@ class _Monitor(mocks.MockMonitor):
         return response
 
 
-def _revealed(value: Any) -> Any:
+def _revealed(value: object) -> object:
     if isinstance(value, Mapping):
         if SECRET_MARK in value:
             return _revealed(value["value"])
