@@ -1,0 +1,123 @@
+"""What needs a person now, and what to do about it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from millrace import names
+from millrace.declarations import Catalog
+from millrace.errors import UnknownEventType
+
+from operations.status import Situation
+
+#: The relay publishes within a second; a longer wait means that it does not run or cannot publish.
+RELAY_LAG_SECONDS = 10.0
+#: What the keeper has not moved after so many messages it is not keeping up with, or it does not run.
+TRANSIT_MESSAGES = 100
+#: So many waiting events that also become more are a group that does not keep up.
+WAITING_MESSAGES = 1_000
+#: Whatever the growth, this many is worth a look.
+MANY_WAITING = 50_000
+RESTARTS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """One thing that needs a person: what it concerns, what is the matter, what to do."""
+
+    kind: str
+    concerns: str
+    what: str
+    todo: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def alerts(situation: Situation, catalog: Catalog) -> list[Alert]:
+    """Everything that needs a person, most pressing first."""
+    return [
+        *_without_consumer(situation, catalog),
+        *_processes(situation),
+        *_dead_letters(situation, catalog),
+        *_waiting(situation, catalog),
+        *_relay(situation),
+        *_parked(situation, catalog),
+        *_transit(situation, catalog),
+    ]
+
+
+def _without_consumer(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
+    for group in catalog.groups:
+        name = names.group_queue(group.name)
+        queue = situation.queue(name)
+        if name not in situation.queues:
+            todo = "`millrace up` makes it; `millrace verify` shows what else is missing"
+            yield Alert(kind="no queue", concerns=group.name, what="the group has no queue at the broker", todo=todo)
+        elif not queue.consumers and (queue.messages or group.replicas[0] > 0):
+            what = f"nobody consumes the queue, {queue.messages} events wait"
+            todo = f"`millrace logs {group.name}` says why its worker is not there; `millrace up` starts it"
+            yield Alert(kind="no consumer", concerns=group.name, what=what, todo=todo)
+
+
+def _processes(situation: Situation) -> Iterator[Alert]:
+    for process in situation.processes or ():
+        if process.state == "backing off" or process.restarts >= RESTARTS:
+            what = f"restarted {process.restarts} times, now {process.state}"
+            todo = f"`millrace logs {process.group or process.name}` says why it ended"
+            yield Alert(kind="restarts", concerns=process.name, what=what, todo=todo)
+
+
+def _dead_letters(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
+    open_letters = dict(situation.store.dead_letters)
+    for group in catalog.groups:
+        if on_the_way := situation.transit(names.dead_queue(group.name)):
+            open_letters[group.name] = open_letters.get(group.name, 0) + on_the_way
+    for name, count in sorted(open_letters.items()):
+        todo = f"`millrace dead-letters list --group {name}`, then replay (once the cause is fixed) or discard them"
+        yield Alert(kind="dead letters", concerns=name, what=f"{count} dead letters are open", todo=todo)
+
+
+def _waiting(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
+    for group in catalog.groups:
+        queue = situation.queue(names.group_queue(group.name))
+        growing = queue.ready >= WAITING_MESSAGES and queue.growth > 0
+        if queue.consumers and (growing or queue.ready >= MANY_WAITING):
+            what = f"{queue.ready} events wait, {queue.growth:+.0f} a second"
+            todo = f"give the group more replicas or a quicker handler; `millrace logs {group.name}` shows its pace"
+            yield Alert(kind="waiting", concerns=group.name, what=what, todo=todo)
+
+
+def _relay(situation: Situation) -> Iterator[Alert]:
+    store = situation.store
+    if store.relay_lag > RELAY_LAG_SECONDS:
+        what = f"{store.unpublished} events wait in the outbox, the oldest for {store.relay_lag:.0f} s"
+        what += f"; the last error: {store.relay_error}" if store.relay_error else ""
+        todo = "`millrace logs relay`; the events are safe and go out when it runs again"
+        yield Alert(kind="relay lag", concerns="relay", what=what, todo=todo)
+
+
+def _parked(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
+    for type_, count in sorted(situation.store.parked.items()):
+        if not _may_wait(catalog, type_):
+            todo = "add a group that handles the type, then `millrace parked release`; or declare it may_wait=True"
+            yield Alert(kind="parked", concerns=type_, what=f"{count} events are taken by no group", todo=todo)
+
+
+def _may_wait(catalog: Catalog, type_: str) -> bool:
+    """Types with `may_wait` are parked on purpose."""
+    try:
+        return catalog.event(type_).may_wait
+    except UnknownEventType:
+        return False
+
+
+def _transit(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
+    queues = [names.PARKED, names.REJECTED, *(names.dead_queue(group.name) for group in catalog.groups)]
+    for name in queues:
+        if (count := situation.transit(name)) >= TRANSIT_MESSAGES:
+            todo = "`millrace logs keeper`; nothing is lost, the messages wait in their queue"
+            yield Alert(
+                kind="keeper lag", concerns=name, what=f"{count} messages are not moved to the store", todo=todo
+            )

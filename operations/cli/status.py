@@ -1,0 +1,41 @@
+"""`millrace status`: what waits where, and who works."""
+
+from typing import Any
+
+import click
+
+from operations.cli.output import as_option, emit_json
+from operations.connections import catalog, connections
+
+
+@click.command("status")
+@as_option
+def command(as_json: bool) -> None:
+    """Show queues, worker processes, letters and the relay of the stack."""
+    from operations.situation import read_situation  # noqa: PLC0415 (--help stays quick)
+    from operations.status import status  # noqa: PLC0415
+
+    known = catalog()
+    report = status(read_situation(connections(), known), known)
+    if as_json:
+        emit_json(report)
+    else:
+        show(report)
+
+
+def show(report: dict[str, Any]) -> None:
+    """Print the report for people."""
+    from operations.cli.output import show_table  # noqa: PLC0415
+
+    columns = ("ready", "unacknowledged", "consumers", "replicas", "processed", "retrying", "discarded", "dead_letters")
+    titles = ("group", *(column.replace("_", " ") for column in columns))
+    show_table(titles, [(name, *(group[column] for column in columns)) for name, group in report["groups"].items()])
+    relay = report["relay"]
+    lag = f", the oldest for {relay['lag_seconds']:.0f} s" if relay["unpublished"] else ""
+    click.echo(f"parked {report['parked']}   rejected {report['rejected']}   in the outbox {relay['unpublished']}{lag}")
+    ill = [f"{name} {one['state']}" for name, one in report["processes"].items() if one["state"] != "running"]
+    if ill:
+        click.echo(f"not running: {', '.join(ill)} (`millrace logs NAME` says why)")
+    flower = report["flower"]
+    if flower:
+        click.echo(f"Flower {flower['url']}   user {flower['user']}   password {flower['password']}")
