@@ -154,6 +154,6 @@ def how_it_ended(code: int) -> str:
 
 def _created(pid: int) -> float | None:
     try:
-        return psutil.Process(pid).create_time()
+        return float(psutil.Process(pid).create_time())
     except psutil.Error:
         return None

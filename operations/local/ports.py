@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import psutil
 
@@ -14,6 +15,7 @@ LOOPBACK = "127.0.0.1"
 
 # Below the range that outgoing connections take theirs from, which could grab a port between choice and use.
 _FREE_RANGE = range(20_000, 31_999)
+_HIGHEST = 65_535
 
 
 class PortsTaken(LocalError):
@@ -40,6 +42,12 @@ def free_ports(count: int) -> list[int]:
         if is_free(port):
             chosen.append(port)
     return chosen
+
+
+def free_among(first: int, count: int, taken: Collection[int] = ()) -> list[int]:
+    """The next free ports from one on, except those in `taken`."""
+    candidates = (port for port in range(first, _HIGHEST + 1) if port not in taken and is_free(port))
+    return list(itertools.islice(candidates, count))
 
 
 def holder(port: int) -> str | None:

@@ -60,10 +60,8 @@ def stop(process: subprocess.Popen[bytes], grace: float) -> int:
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace)
-        except subprocess.TimeoutExpired:
-            pass
     signal_group(process.pid, signal.SIGKILL)
     return process.wait()
 

@@ -1,0 +1,102 @@
+"""The processes of a stack, from its catalog: one worker per group, relay, keeper, mail sink, Flower."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from millrace import names
+from millrace.declarations import Catalog
+from millrace.derived import timing
+
+from operations.local.layout import REPOSITORY, Layout
+from operations.local.process_spec import ProcessSpec
+from operations.local.stack_record import StackRecord
+
+RELAY, KEEPER, MAIL_SINK, FLOWER = "relay", "keeper", "mail-sink", "flower"
+
+#: Passed on to every process, so that all see the same catalog.
+_PASSED_ON = ("MILLRACE_CATALOG", "MILLRACE_HANDLERS", "MILLRACE_CONCURRENCY")
+
+
+def worker_name(group: str) -> str:
+    """The name of a group's worker process."""
+    return f"worker-{group}"
+
+
+def measured(catalog: Catalog) -> list[str]:
+    """The processes that have a metrics port."""
+    return [*(worker_name(group.name) for group in catalog.groups), RELAY, KEEPER]
+
+
+def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Mapping[str, str]) -> list[ProcessSpec]:
+    """Every process but the broker's."""
+    workers = source_version(REPOSITORY / "shared" / "millrace", REPOSITORY / "workers")
+    passed_on = {name: environment[name] for name in _PASSED_ON if environment.get(name)}
+    store = {"MILLRACE_DATABASE_URL": record.database_url, **passed_on}
+
+    def process(name: str, module: str, *arguments: str, env: dict[str, str], **more: float | str) -> ProcessSpec:
+        settings = {"version": workers, **more}
+        if name in record.metrics:
+            env = {**env, "MILLRACE_METRICS_PORT": str(urlsplit(record.metrics[name]).port)}
+        argv = (sys.executable, "-m", module, *arguments)
+        return ProcessSpec(name=name, argv=argv, cwd=str(REPOSITORY), env=env, **settings)  # type: ignore[arg-type]
+
+    def user(purpose: str) -> dict[str, str]:
+        return {"MILLRACE_BROKER_URL": record.amqp_url(names.own_user(record.vhost, purpose))}
+
+    monitoring = {"MILLRACE_MONITORING_URL": record.monitoring_url(names.own_user(record.vhost, "monitor"))}
+    specs = [
+        process(MAIL_SINK, "operations.local.mail_sink", env=_mail_sink_env(record), version=_sink_version()),
+        process(RELAY, "workers.relay", env={**store, **user("relay")}),
+        process(KEEPER, "workers.keeper", env={**store, **user("keeper")}),
+    ]
+    for group in catalog.groups:
+        broker_url = record.amqp_url(names.group_user(record.vhost, group.name))
+        env = {**store, **monitoring, "MILLRACE_BROKER_URL": broker_url, "MILLRACE_SMTP_URL": record.smtp_url}
+        grace = timing(group).grace
+        specs.append(process(worker_name(group.name), "workers", group.name, env=env, grace=grace))
+    flower_env = {**user("flower"), **_flower_env(record, layout), **passed_on}
+    specs.append(process(FLOWER, "operations.flower", env=flower_env, version=_flower_version(), stop_rank=5))
+    return specs
+
+
+def _mail_sink_env(record: StackRecord) -> dict[str, str]:
+    return {
+        "MILLRACE_MAIL_SINK_PORT": str(urlsplit(record.smtp_url).port),
+        "MILLRACE_MAIL_SINK_FILE": record.mails,
+    }
+
+
+def _flower_env(record: StackRecord, layout: Layout) -> dict[str, str]:
+    return {
+        "FLOWER_BASIC_AUTH": f"{record.flower['user']}:{record.flower['password']}",
+        "FLOWER_PORT": str(urlsplit(record.flower["url"]).port),
+        "FLOWER_ADDRESS": "127.0.0.1",
+        "MILLRACE_LOCAL_DIRECTORY": str(layout.root.resolve()),
+    }
+
+
+def _sink_version() -> str:
+    return source_version(REPOSITORY / "operations" / "local" / "mail_sink.py")
+
+
+def _flower_version() -> str:
+    operations = REPOSITORY / "operations"
+    return source_version(REPOSITORY / "shared" / "millrace", operations / "flower", operations / "flower.py")
+
+
+def source_version(*places: Path) -> str:
+    """A text that changes when a Python file at one of the places does."""
+    total = hashlib.sha256()
+    for path in _python_files(places):
+        total.update(os.fsencode(path.relative_to(REPOSITORY)) + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()[:16]
+
+
+def _python_files(places: Iterable[Path]) -> list[Path]:
+    return sorted({file for place in places for file in ([place] if place.is_file() else place.rglob("*.py"))})

@@ -1,0 +1,144 @@
+"""Waiting for the stack's parts, with the reason and the log's end when one does not come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import amqp
+import httpx
+from millrace import names
+
+from operations.local.broker import Broker
+from operations.local.daemon import running, supervisor_pid, wait_for
+from operations.local.errors import LocalError, log_tail
+from operations.local.layout import Layout
+from operations.local.management import enable_feature_flags, is_ready
+
+BOOT_SECONDS = 90.0
+FLEET_SECONDS = 90.0
+
+#: A process that died this often since it was told to run will not come up by waiting.
+HOPELESS = 3
+
+Progress = Callable[[str], None]
+
+
+class Watch:
+    """Notices that a process of the fleet keeps dying."""
+
+    def __init__(self, layout: Layout, applied: str = "") -> None:
+        self.layout = layout
+        self.applied = applied
+        self._before = {status.name: (status.created, status.restarts) for status in running(layout).processes}
+
+    def check(self) -> None:
+        """Look once.
+
+        Raises:
+            LocalError: the supervisor is gone or a process keeps dying, with the end of its log.
+        """
+        if supervisor_pid(self.layout) is None:
+            log = self.layout.log("supervisor")
+            raise LocalError(f"the supervisor must stay up, got its end; its log ({log}) ends:\n{log_tail(log)}")
+        for status in running(self.layout).processes:
+            created, restarts = self._before.get(status.name, (None, 0))
+            if status.restarts - (restarts if created else 0) >= HOPELESS:
+                log = self.layout.log(status.name)
+                raise LocalError(f"{status.name} must stay up, got its end again and again; its log ({log}) ends:\n"
+                                 f"{log_tail(log)}")  # fmt: skip
+
+
+def wait_for_broker(broker: Broker, layout: Layout, say: Progress) -> None:
+    """Wait until the broker lets its administrator in, and enable its feature flags if it is our own.
+
+    Raises:
+        LocalError: it does not come, or (somebody else's) does not let us in.
+    """
+    watch, log = Watch(layout), layout.log("broker")
+    login = (broker.management_url, broker.admin_user, broker.admin_password)
+
+    def is_up() -> bool:
+        watch.check()
+        return is_ready(*login)
+
+    if broker.processes:
+        wait_for(is_up, BOOT_SECONDS, lambda: f"RabbitMQ must boot; its log ({log}) ends:\n{log_tail(log)}")
+        enable_feature_flags(*login)
+    else:
+        wait_for(
+            is_up,
+            10.0,
+            lambda: (
+                f"the broker's management API must answer at {broker.management_url} and let {broker.admin_user} "
+                "in, got no. Is MILLRACE_BROKER_URL's user an administrator? Else set MILLRACE_MANAGEMENT_URL."
+            ),
+        )
+    say("broker: ready")
+
+
+def wait_for_processes(watch: Watch, expected: Sequence[str]) -> None:
+    """Wait until the supervisor took the fleet up and every process runs.
+
+    Raises:
+        LocalError: one does not.
+    """
+
+    def all_run() -> bool:
+        watch.check()
+        now = running(watch.layout)
+        states = {status.name: status.state for status in now.processes}
+        return now.applied == watch.applied and states == dict.fromkeys(expected, "running")
+
+    def otherwise() -> str:
+        states = {status.name: status.state for status in running(watch.layout).processes}
+        missing = [f"{name} is {states.get(name, 'absent')}" for name in expected if states.get(name) != "running"]
+        return "every process must run, got: " + ("; ".join(missing) or "more than that")
+
+    wait_for(all_run, FLEET_SECONDS, otherwise)
+
+
+def wait_for_consumers(watch: Watch, broker: Broker, vhost: str, groups: Sequence[str], say: Progress) -> None:
+    """Wait until each group's queue has a consumer.
+
+    Raises:
+        LocalError: one has none in time, with the end of its worker's log.
+    """
+    missing = list(groups)
+
+    def all_consume() -> bool:
+        watch.check()
+        missing[:] = [group for group in missing if _consumers(channel, group) == 0]
+        return not missing
+
+    def otherwise() -> str:
+        log = watch.layout.log(f"worker-{missing[0]}")
+        return f"every group must have a consumer, got none for {', '.join(missing)}; {log} ends:\n{log_tail(log)}"
+
+    login = {"userid": broker.admin_user, "password": broker.admin_password}
+    with amqp.Connection(broker.amqp, virtual_host=vhost, **login) as connection:
+        channel = connection.channel()
+        wait_for(all_consume, FLEET_SECONDS, otherwise)
+    say(f"consuming: {', '.join(groups)}")
+
+
+def _consumers(channel: amqp.Channel, group: str) -> int:
+    return int(channel.queue_declare(names.group_queue(group), passive=True).consumer_count)
+
+
+def wait_for_flower(watch: Watch, url: str, say: Progress) -> None:
+    """Wait until Flower answers.
+
+    Raises:
+        LocalError: it does not in time, with the end of its log.
+    """
+
+    def answers() -> bool:
+        watch.check()
+        try:
+            return httpx.get(f"{url}/healthcheck", timeout=2).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    log = watch.layout.log("flower")
+    wait_for(answers, FLEET_SECONDS, lambda: f"Flower must answer at {url}; {log} ends:\n{log_tail(log)}")
+    say(f"flower: {url}")
