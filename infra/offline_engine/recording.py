@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import string
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ PROVIDERS = "pulumi:providers:"
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - public constant of Pulumi's protocol
 
 
+Program = Callable[[], None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """What one run of the program declared, in dependency order, and what it exported."""
@@ -32,40 +36,42 @@ class Recording:
 
 
 def record(
-    program: Callable[[], None],
-    *,
-    stack: str,
-    config: Mapping[str, str],
-    known: Mapping[str, str],
-    preview: bool = False,
+    program: Program, *, stack: str, config: Mapping[str, str], known: Mapping[str, str], preview: bool = False
 ) -> Recording:
-    """Run the program; `known` has the passwords made before, by the resource's name. Raises what the program raises.
+    """Run the program; `known` has the passwords made before, by name. Raises what the program raises."""
+    monitor = Monitor(_Declared(known))
+    outputs = run(program, monitor, stack=stack, config=config, preview=preview)
+    return Recording(resources=tuple(monitor.recorded), outputs=outputs)
+
+
+def run(
+    program: Program, monitor: "Monitor", *, stack: str, config: Mapping[str, str], preview: bool = False
+) -> Mapping[str, Any]:
+    """Run the program against a monitor; its outputs, secrets in the clear. Raises what the program raises.
 
     A thread of its own gives each run a fresh Pulumi context and a fresh event loop.
     """
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="pulumi") as executor:
-        return executor.submit(_run, program, stack, config, known, preview).result()
+        return executor.submit(_run, program, monitor, stack, config, preview).result()
 
 
 def _run(
-    program: Callable[[], None], stack: str, config: Mapping[str, str], known: Mapping[str, str], preview: bool
-) -> Recording:
+    program: Program, monitor: "Monitor", stack: str, config: Mapping[str, str], preview: bool
+) -> Mapping[str, Any]:
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     try:
-        monitor = _Monitor(_Declared(known))
-        set_all_config(
-            {f"{PROJECT}:{key}": value for key, value in config.items()}, secret_keys=[f"{PROJECT}:password"]
-        )
+        full = {f"{PROJECT}:{key}": value for key, value in config.items()}
+        set_all_config(full, secret_keys=[f"{PROJECT}:password"])
         set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(program))
         root = get_root_resource()
-        exported = loop.run_until_complete(_resolve(root.outputs if isinstance(root, Stack) else {}))
-        return Recording(resources=tuple(monitor.recorded), outputs=exported)
+        return loop.run_until_complete(_resolve(root.outputs if isinstance(root, Stack) else {}))
     finally:
         loop.run_until_complete(loop.shutdown_default_executor())
         asyncio.set_event_loop(None)
         loop.close()
+        monitor.close()
 
 
 async def _resolve(exported: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -88,14 +94,17 @@ class _Declared(mocks.Mocks):
         return args.name, state
 
 
-class _Monitor(mocks.MockMonitor):
+class Monitor(mocks.MockMonitor):
     """Keeps, besides, the dependencies of every resource, which the mock interface does not pass on."""
 
-    def __init__(self, declared: _Declared) -> None:
-        super().__init__(declared)
+    def __init__(self, answers: mocks.Mocks) -> None:
+        super().__init__(answers)
         self.recorded: list[Resource] = []
+        self._loops: list[asyncio.AbstractEventLoop] = []
+        self._here = threading.local()
 
     def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:
+        self._have_loop()
         response: RegisterResourceResponse = super().RegisterResource(request)  # type: ignore[no-untyped-call]
         if request.custom and not request.type.startswith(PROVIDERS):
             made = Resource(
@@ -107,6 +116,17 @@ class _Monitor(mocks.MockMonitor):
             )
             self.recorded.append(made)
         return response
+
+    def close(self) -> None:
+        """Close the event loops of the threads that served the program, which Pulumi would leave open."""
+        for loop in self._loops:
+            loop.close()
+
+    def _have_loop(self) -> None:
+        if not hasattr(self._here, "loop"):
+            self._here.loop = asyncio.new_event_loop()
+            self._loops.append(self._here.loop)
+            asyncio.set_event_loop(self._here.loop)
 
 
 def _revealed(value: object) -> object:

@@ -1,0 +1,19 @@
+"""The program's resources as Pulumi's mock interface sees them."""
+
+import pytest
+from millrace.catalog import CATALOG
+
+from infra.__main__ import declare
+from infra.offline_engine.recording import Recording, record
+
+
+@pytest.fixture(scope="session")
+def config() -> dict[str, str]:
+    """The settings of a stack; nothing is reached."""
+    return {"endpoint": "http://127.0.0.1:1", "username": "guest", "password": "top-secret", "protect": "true"}
+
+
+@pytest.fixture(scope="session")
+def recording(config: dict[str, str]) -> Recording:
+    """One run of the program over the sample catalog."""
+    return record(lambda: declare(CATALOG), stack="test", config=config, known={})
