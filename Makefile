@@ -1,0 +1,39 @@
+# Paths in targets are relative on purpose: a clone may lie in a path with a space.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+CHECKED := shared/millrace infra workers operations tests
+
+.PHONY: help up down check test clean requirements
+
+help: ## Show this
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+up: .venv/.run ## Bring the whole stack up on this machine and show what becomes of sample events
+	@"$(BIN)/millrace" up --samples
+
+down: ## Stop the stack and all it runs; data stays
+	@if [ -x "$(BIN)/millrace" ]; then "$(BIN)/millrace" down; else echo "nothing was ever started here"; fi
+
+check: .venv/.dev ## Style, types, imports between the rooms, generated documents
+	"$(BIN)/ruff" check .
+	"$(BIN)/ruff" format --check .
+	"$(BIN)/mypy" $(CHECKED)
+	"$(BIN)/lint-imports"
+	"$(BIN)/python" -m operations.docs --check
+
+test: .venv/.dev ## Install what the tests need (as root) and run them
+	@"$(BIN)/python" -m tests.servers_needed
+	"$(BIN)/python" -m pytest $(PYTEST_ARGS)
+
+clean: down ## Stop the stack and delete its data, the environment and the caches
+	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+requirements: .venv/.dev ## Resolve the pinned requirements anew from pyproject.toml
+	sh requirements/compile.sh
+
+.venv/.run: requirements/run.txt pyproject.toml shared/pyproject.toml requirements/install.sh
+	@sh requirements/install.sh run
+
+.venv/.dev: requirements/run.txt requirements/dev.txt pyproject.toml shared/pyproject.toml requirements/install.sh
+	@sh requirements/install.sh dev

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Resolves pyproject.toml into run.txt and dev.txt (what `make` installs), with hashes; needs uv on PATH.
+set -eu
+cd "$(dirname "$0")/.."
+command -v uv >/dev/null || { echo "uv must be on PATH, got none: pip install uv" >&2; exit 69; }
+compile() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --annotation-style=line \
+        --no-annotate --no-emit-package millrace "$@"
+}
+compile pyproject.toml requirements/build.in -o requirements/run.txt
+compile pyproject.toml requirements/build.in --group dev -c requirements/run.txt -o requirements/dev.txt

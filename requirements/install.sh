@@ -1,0 +1,39 @@
+#!/bin/sh
+# Makes .venv and installs requirements/run.txt or dev.txt into it: sh requirements/install.sh run|dev
+set -eu
+cd "$(dirname "$0")/.."
+kind=$1
+began=$(date +%s)
+say() { echo "$(($(date +%s) - began)) s  $*"; }
+
+apt() {
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "$* must be on this machine, got none. Install it, then try again." >&2
+        exit 69
+    fi
+    say "installing $*"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" \
+        >/dev/null 2>&1 || {
+        apt-get update -q >/dev/null
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=120 "$@" \
+            >/dev/null
+    }
+}
+
+command -v python3 >/dev/null || apt python3 python3-venv
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+    echo "python3 must be 3.11 or newer, got $(python3 -V). Put a newer one first on PATH, then try again." >&2
+    exit 69
+}
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+    say "making .venv"
+    rm -rf .venv
+    python3 -m venv .venv >/dev/null 2>&1 || { rm -rf .venv; apt python3-venv; python3 -m venv .venv; }
+fi
+say "installing requirements/$kind.txt into .venv"
+pip() { .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
+pip --require-hashes -r "requirements/$kind.txt"
+pip --no-deps --no-build-isolation -e ./shared -e .
+touch .venv/.run
+[ "$kind" = run ] || touch .venv/.dev
+say ".venv is ready"

@@ -1,0 +1,32 @@
+"""`python -m tests.servers_needed`: install the servers that tests run against, where that is possible."""
+
+from __future__ import annotations
+
+import sys
+
+from operations.local.errors import LocalError
+from operations.local.rabbitmq_install import can_install, find_server, install_packages, services_stay_stopped
+from tests.postgres_server import find_postgres
+
+
+def main() -> int:
+    """Install what is missing with apt-get as root; elsewhere say that tests will be skipped."""
+    wanted = {"rabbitmq-server": find_server() is None, "postgresql": find_postgres() is None}
+    missing = [package for package, absent in wanted.items() if absent]
+    if not missing:
+        return 0
+    if not can_install():
+        print(f"not here, and not to be installed without root and apt-get: {', '.join(missing)}; tests are skipped")
+        return 0
+    print(f"installing {', '.join(missing)} for the tests", flush=True)
+    try:
+        with services_stay_stopped():
+            install_packages(missing)
+    except LocalError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
