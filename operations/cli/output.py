@@ -4,11 +4,12 @@ import json
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Off a terminal lines are not bent to a window's width.
 WIDE = 200
@@ -19,8 +20,10 @@ def emit_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2, default=str, ensure_ascii=False))
 
 
-def console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> "Console":
     """A console of the terminal's width; no colours when it is none."""
+    from rich.console import Console  # noqa: PLC0415 (not where JSON is asked for)
+
     stream = sys.stderr if stderr else sys.stdout
     width = shutil.get_terminal_size((WIDE, 50)).columns if stream.isatty() else WIDE
     return Console(file=stream, width=width, highlight=False, soft_wrap=False, emoji=False, markup=False)
@@ -28,6 +31,8 @@ def console(*, stderr: bool = False) -> Console:
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
     """Print a table; numbers are flush right, None is empty; text that is too wide is folded."""
+    from rich.table import Table  # noqa: PLC0415
+
     found = [list(row) for row in rows]
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):

@@ -135,7 +135,7 @@ def wait_for_flower(watch: Watch, url: str, say: Progress) -> None:
     def answers() -> bool:
         watch.check()
         try:
-            return httpx.get(f"{url}/healthcheck", timeout=2).status_code == httpx.codes.OK
+            return httpx.get(f"{url}/healthcheck", timeout=2).status_code in (httpx.codes.OK, httpx.codes.UNAUTHORIZED)
         except httpx.HTTPError:
             return False
 

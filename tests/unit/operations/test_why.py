@@ -80,6 +80,8 @@ def add_outbox(connection: Connection, exchange: str, key: str, **values: object
         "headers": {},
         "body": body,
         "created_at": 1.0,
+        "due_at": 1.0,
+        "attempts": 0,
     }
     connection.execute(insert(outbox).values(row | values))
 

@@ -1,0 +1,1 @@
+"""Flower as Millrace runs it: it shows, it does not steer, and it shows no payloads."""

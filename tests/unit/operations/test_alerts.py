@@ -1,0 +1,90 @@
+"""Alerts and status from numbers."""
+
+from dataclasses import replace
+
+import pytest
+from millrace.catalog import CATALOG
+
+from operations.alerts import MANY_WAITING, RELAY_LAG_SECONDS, RESTARTS, WAITING_MESSAGES, alerts
+from operations.queue_numbers import QueueNumbers
+from operations.status import ProcessNumbers, Situation, status
+from operations.store_numbers import StoreNumbers
+
+QUIET = Situation(queues={group.name: QueueNumbers(consumers=1) for group in CATALOG.groups}, store=StoreNumbers())
+
+
+def with_queue(name: str, numbers: QueueNumbers) -> Situation:
+    return replace(QUIET, queues={**QUIET.queues, name: numbers})
+
+
+def with_process(**values: object) -> Situation:
+    process = ProcessNumbers(name="worker-signup", group="signup", state="running")
+    return replace(QUIET, processes=[replace(process, **values)])  # type: ignore[arg-type]
+
+
+def found(situation: Situation) -> list[tuple[str, str]]:
+    return [(alert.kind, alert.concerns) for alert in alerts(situation, CATALOG)]
+
+
+def test_a_quiet_stack_has_none() -> None:
+    assert found(QUIET) == []
+
+
+@pytest.mark.parametrize(
+    ("situation", "expected"),
+    [
+        (with_queue("signup", QueueNumbers(ready=3)), ("no consumer", "signup")),
+        (replace(QUIET, store=StoreNumbers(dead_letters={"signup": 1})), ("dead letters", "signup")),
+        (with_queue("dead.signup", QueueNumbers(ready=1)), ("dead letters", "signup")),
+        (replace(QUIET, store=StoreNumbers(parked={"user.left": 1})), ("parked", "user.left")),
+        (with_queue("signup", QueueNumbers(ready=WAITING_MESSAGES, consumers=1, growth=1.0)), ("waiting", "signup")),
+        (with_queue("signup", QueueNumbers(ready=MANY_WAITING, consumers=1)), ("waiting", "signup")),
+        (replace(QUIET, store=StoreNumbers(unpublished=1, relay_lag=RELAY_LAG_SECONDS + 1)), ("relay lag", "relay")),
+        (with_queue("parked", QueueNumbers(ready=100)), ("keeper lag", "parked")),
+        (with_process(state="backing off"), ("restarts", "worker-signup")),
+        (with_process(restarts=RESTARTS), ("restarts", "worker-signup")),
+    ],
+)
+def test_each_alert(situation: Situation, expected: tuple[str, str]) -> None:
+    assert found(situation) == [expected]
+    assert all(alert.todo and alert.what for alert in alerts(situation, CATALOG))
+
+
+def test_a_group_without_a_queue() -> None:
+    queues = {name: numbers for name, numbers in QUIET.queues.items() if name != "signup"}
+    assert found(replace(QUIET, queues=queues)) == [("no queue", "signup")]
+
+
+@pytest.mark.parametrize(
+    "situation",
+    [
+        with_queue("signup", QueueNumbers(ready=WAITING_MESSAGES, consumers=1, growth=-5.0)),
+        with_queue("signup", QueueNumbers(ready=10, consumers=1, growth=5.0)),
+        replace(QUIET, store=StoreNumbers(parked={"onboarding.completed": 9})),
+        replace(QUIET, store=StoreNumbers(unpublished=50, relay_lag=0.5)),
+        with_process(restarts=1),
+    ],
+)
+def test_what_needs_nobody(situation: Situation) -> None:
+    assert found(situation) == []
+
+
+def test_status_has_the_shape_that_scripts_rely_on() -> None:
+    store = StoreNumbers(dead_letters={"signup": 2}, parked={"a.b": 3}, rejected=1, inbox={"signup": {"processed": 7}})
+    queues = {
+        "signup": QueueNumbers(ready=4, unacknowledged=2, consumers=1),
+        "dead.signup": QueueNumbers(ready=1),
+        "parked": QueueNumbers(ready=2),
+    }
+    process = ProcessNumbers(name="worker-signup", group="signup", state="running")
+    flower = {"url": "u", "user": "n", "password": "p"}
+    report = status(Situation(queues=queues, store=store, processes=[process], flower=flower), CATALOG)
+    signup = report["groups"]["signup"]
+    keys = ("ready", "unacknowledged", "consumers", "replicas", "dead_letters", "processed")
+    assert [signup[key] for key in keys] == [4, 2, 1, 1, 3, 7]
+    assert (report["parked"], report["rejected"], report["flower"]) == (5, 1, flower)
+    assert set(report["groups"]) == {group.name for group in CATALOG.groups}
+
+
+def test_without_a_supervisor_the_consumers_count_as_replicas() -> None:
+    assert status(QUIET, CATALOG)["groups"]["signup"]["replicas"] == 1
