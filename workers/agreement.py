@@ -5,13 +5,9 @@ import contextlib
 import amqp  # type: ignore[import-untyped]
 from millrace.publishing.connection import broker_options
 from millrace.topology import Topology, group_topology, stamps
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_fixed
 
 from workers.runtime import Runtime
-from workers.topology_check import broker_state, differences
-
-#: A policy takes about a second to show on its queue.
-SETTLE_SECONDS = 5
+from workers.topology_check import broker_state, settled
 
 
 class Disagreement(Exception):
@@ -32,12 +28,9 @@ def require_agreement(runtime: Runtime) -> None:
     vhost = runtime.settings.vhost
     own = group_topology(runtime.catalog, runtime.group, vhost)
     wanted = Topology(queues=own.queues, bindings=own.bindings, policies=own.policies)
-    try:
-        patient = Retrying(retry=retry_if_result(bool), stop=stop_after_delay(SETTLE_SECONDS), wait=wait_fixed(0.5))
-        patient(lambda: differences(wanted, broker_state(url, vhost)))
-    except RetryError as error:
-        found = error.last_attempt.result()
-        raise Disagreement("; ".join(found) + "; see `millrace verify`") from None
+    found, _ = settled(wanted, lambda: broker_state(url, vhost))
+    if found:
+        raise Disagreement("; ".join(found) + "; see `millrace verify`")
 
 
 def missing_stamps(broker_url: str, wanted: Topology) -> list[str]:

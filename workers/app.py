@@ -11,8 +11,10 @@ from millrace import names
 from millrace.declarations import Catalog, Payload
 from millrace.derived import HEARTBEAT_SECONDS, timing
 
+from workers.guard import refuse_compression
 from workers.runtime import Runtime
 from workers.settings import Settings, from_environment
+from workers.tasks import register
 
 #: Remote control that only looks; everything else is dropped (design, decision 16).
 HARMLESS_COMMANDS = frozenset(
@@ -94,7 +96,6 @@ def declare_nothing(app: Celery) -> None:
 
 def make_worker_app(runtime: Runtime) -> EventCelery:
     """The app of a group's workers: its queue, a task per event type, the guard."""
-    from workers.tasks import register  # noqa: PLC0415 (tasks need the app's modules)
 
     app = make_app(runtime.settings.broker_url, runtime.catalog)
     exchange = kombu.Exchange(names.GROUPS, "topic", no_declare=True)
@@ -116,6 +117,7 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
     )
     for command in set(Panel.data) - HARMLESS_COMMANDS:
         del Panel.data[command]
+    refuse_compression()
     register(app, runtime)
     return app
 

@@ -52,8 +52,8 @@ class Execution:
                 return self._come_back(seconds)
             case inbox.Conflict():
                 return self._conflict()
-            case inbox.Exhausted(held, error):
-                lost = error or "the worker was lost or overran its time each time"
+            case inbox.Exhausted(held, last):
+                lost = last or "the worker was lost or overran its time each time"
                 return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
 
     def _claim(self) -> inbox.Verdict:

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 from celery.worker.consumer import Consumer
+from kombu import compression
 from kombu.message import Message as IncomingMessage
 from millrace.declarations import WorkerGroup
 from millrace.errors import InvalidEvent, PublishError
@@ -33,7 +34,7 @@ class GuardedConsumer(Consumer):  # type: ignore[misc]
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
         """Wrap Celery's own handler of messages."""
         inner = super().create_task_handler(*args, **kwargs)
-        guard = Guard(self.app.conf[RUNTIME_KEY])
+        self._guard = guard = Guard(self.app.conf[RUNTIME_KEY])
         passing_on = (*self.connection_errors, *self.channel_errors)
 
         def on_message(message: IncomingMessage) -> None:
@@ -49,9 +50,18 @@ class GuardedConsumer(Consumer):  # type: ignore[misc]
         return on_message
 
     def on_decode_error(self, message: IncomingMessage, exc: Exception) -> None:
-        """Reject to the dead letters what cannot be decoded (Celery would ack it away)."""
-        log.error("cannot decode", error=type(exc).__name__)
-        message.reject()
+        """Take what cannot be decoded to the dead letters (Celery would ack it away)."""
+        self._guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
+
+
+def refuse_compression() -> None:
+    """Make kombu refuse compressed bodies, which it would inflate to any size before anyone looks at them."""
+    for content_type in compression.encoders():
+        compression.register(_refuse, _refuse, content_type)
+
+
+def _refuse(_body: bytes) -> bytes:
+    raise ValueError("compressed messages are refused")
 
 
 class Guard:
@@ -71,7 +81,7 @@ class Guard:
             if received.envelope.type not in self._handled:
                 raise InvalidEvent("type", f"{received.envelope.type} is not handled by {self._group.name}")
         except InvalidEvent as error:
-            self._bury(message, delivery, error)
+            self.bury(message, error)
             return False
         if self._too_early(message, received):
             return False
@@ -96,7 +106,9 @@ class Guard:
         self._settle(message, later)
         return True
 
-    def _bury(self, message: IncomingMessage, delivery: Delivery, error: InvalidEvent) -> None:
+    def bury(self, message: IncomingMessage, error: InvalidEvent) -> None:
+        """Take a message, its bytes unchanged, to the dead letters with the reason."""
+        delivery = delivery_of(message)
         cause = "expired" if error.field == "expires" else "invalid"
         failure = Failure(cause=cause, error=str(error), worker=f"{self._group.name}@{socket.gethostname()}")
         log.warning("invalid", group=self._group.name, cause=cause, field=error.field, error=error.problem)

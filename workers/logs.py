@@ -30,3 +30,5 @@ def configure_logs(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    for chatty in ("celery.app.trace", "celery.worker.strategy"):  # they say again what the outcome's line says
+        logging.getLogger(chatty).setLevel(logging.WARNING)
