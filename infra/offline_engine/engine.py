@@ -66,7 +66,8 @@ def up(
         stored.save(whole, stack, state_dir)
         progress = on_progress or _silent
         outcome = Applying(api=api, plan=work, progress=progress, delete_messages=delete_messages).run()
-        outcome.problems |= settle(api, names.vhost(stack), recording.resources)
+        sound = [resource for resource in recording.resources if label(resource) not in outcome.problems]
+        outcome.problems |= settle(api, names.vhost(stack), sound)
         stored.save(replace(state, resources=(*recording.resources, *outcome.kept)), stack, state_dir)
     if outcome.problems:
         raise NotAllApplied(outcome.problems, outcome.skipped)

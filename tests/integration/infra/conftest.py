@@ -1,0 +1,82 @@
+"""A stack of its own for each test, applied by the offline engine to the run's RabbitMQ."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from millrace import names
+from millrace.catalog import CATALOG
+from millrace.declarations import Catalog
+
+from infra import offline_engine
+from infra.offline_engine import Changes, NotApplied
+from tests.real_servers import Broker
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackUnderTest:
+    """One stack at the run's broker, and a client of the management API to meddle with it."""
+
+    name: str
+    broker: Broker
+    state_dir: Path
+    client: httpx.Client
+
+    @property
+    def vhost(self) -> str:
+        return names.vhost(self.name)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """The arguments that all verbs of the engine take."""
+        return {
+            "management_url": self.broker.management_url,
+            "admin_user": self.broker.admin_user,
+            "admin_password": self.broker.admin_password,
+            "state_dir": self.state_dir,
+        }
+
+    def up(self, catalog: Catalog = CATALOG, **options: Any) -> Changes:  # noqa: ANN401
+        return offline_engine.up(self.name, catalog=catalog, **self.place, **options)
+
+    def preview(self, catalog: Catalog = CATALOG) -> Changes:
+        return offline_engine.preview(self.name, catalog=catalog, **self.place)
+
+    def destroy(self, **options: Any) -> Changes:  # noqa: ANN401
+        return offline_engine.destroy(self.name, **self.place, **options)
+
+    def get(self, path: str) -> Any:  # noqa: ANN401
+        return self.client.get(f"/api/{path}").raise_for_status().json()
+
+    def delete(self, path: str) -> None:
+        self.client.delete(f"/api/{path}").raise_for_status()
+
+    def put(self, path: str, body: dict[str, Any]) -> None:
+        self.client.put(f"/api/{path}", json=body).raise_for_status()
+
+    def queues(self) -> dict[str, Any]:
+        fresh = "disable_stats=true&enable_queue_totals=true"
+        return {queue["name"]: queue for queue in self.get(f"queues/{self.vhost}?{fresh}")}
+
+    def publish(self, key: str, *, exchange: str = names.GROUPS) -> None:
+        """Publish a message that a queue must take."""
+        body = {"properties": {}, "routing_key": key, "payload": "{}", "payload_encoding": "string"}
+        answer = self.client.post(f"/api/exchanges/{self.vhost}/{exchange}/publish", json=body).raise_for_status()
+        assert answer.json()["routed"] is True
+
+
+@pytest.fixture
+def stack(broker: Broker, tmp_path: Path) -> Iterator[StackUnderTest]:
+    """A stack that nothing was applied to yet; destroyed afterwards."""
+    with broker.management() as client:
+        name = f"t{uuid.uuid4().hex[:8]}"
+        one = StackUnderTest(name=name, broker=broker, state_dir=tmp_path / "state", client=client)
+        yield one
+        with suppress(NotApplied):
+            one.destroy(delete_messages=True)
+        client.delete(f"/api/vhosts/{one.vhost}")
