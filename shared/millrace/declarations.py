@@ -38,6 +38,25 @@ def require(condition: bool, where: str, expected: str, got: object) -> None:
         raise DeclarationError(where, expected, got)
 
 
+def within(low: float, value: object, high: float) -> bool:
+    """Whether the value is a number, low <= value <= high."""
+    return isinstance(value, int | float) and low <= value <= high
+
+
+def lasts(shortest: timedelta, value: object, longest: timedelta) -> bool:
+    """Whether the value is a duration, shortest <= value <= longest."""
+    return isinstance(value, timedelta) and shortest <= value <= longest
+
+
+def require_sequence(where: str, of: str, kind: type, values: object) -> tuple[object, ...]:
+    """The values as a tuple; raises DeclarationError unless they are a sequence of this kind."""
+    if not isinstance(values, Sequence) or isinstance(values, str):
+        raise DeclarationError(where, f"a sequence of {of}", values)
+    for value in values:
+        require(isinstance(value, kind), where, f"a sequence of {of}", value)
+    return tuple(values)
+
+
 class Payload(BaseModel):
     """The base of all payloads: frozen, unknown fields refused, camelCase names accepted too."""
 
@@ -47,6 +66,7 @@ class Payload(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         validate_by_alias=True,
+        loc_by_alias=False,
         ser_json_inf_nan="constants",
         allow_inf_nan=False,
     )
@@ -76,11 +96,9 @@ class Event:
         version = self.payload.schema_version
         positive = isinstance(version, int) and version > 0
         require(positive, f"{self.payload.__name__}.schema_version", "a positive integer", version)
-        plain_text = isinstance(self.aliases, str)
-        require(not plain_text, f"{self.type}: aliases", "a sequence of names", self.aliases)
-        object.__setattr__(self, "aliases", tuple(self.aliases))
+        object.__setattr__(self, "aliases", require_sequence(f"{self.type}: aliases", "names", str, self.aliases))
         for alias in self.aliases:
-            good = isinstance(alias, str) and ALIAS.fullmatch(alias) and len(alias) <= MAX_EVENT_TYPE_LENGTH
+            good = ALIAS.fullmatch(alias) and len(alias) <= MAX_EVENT_TYPE_LENGTH
             require(bool(good), f"{self.type}: alias", "letters, digits, dots, dashes and underscores", alias)
 
     @property
@@ -100,20 +118,20 @@ class Retry:
     jitter: float = 0.1
 
     def __post_init__(self) -> None:
-        require(
-            isinstance(self.attempts, int) and 1 <= self.attempts <= 100, "Retry.attempts", "1 to 100", self.attempts
-        )
-        require(timedelta(seconds=1) <= self.delay <= MAX_DELAY, "Retry.delay", "1 second to 30 days", self.delay)
-        in_range = self.delay <= self.longest_delay <= MAX_DELAY
-        require(in_range, "Retry.longest_delay", "between Retry.delay and 30 days", self.longest_delay)
-        require(1 <= self.factor <= 100, "Retry.factor", "1 to 100", self.factor)
-        require(0 <= self.jitter <= 0.5, "Retry.jitter", "0 to 0.5", self.jitter)
+        whole = isinstance(self.attempts, int) and within(1, self.attempts, 100)
+        require(whole, "Retry.attempts", "a whole number, 1 to 100", self.attempts)
+        delays = lasts(timedelta(seconds=1), self.delay, MAX_DELAY)
+        require(delays, "Retry.delay", "a timedelta, 1 second to 30 days", self.delay)
+        in_range = lasts(self.delay, self.longest_delay, MAX_DELAY)
+        require(in_range, "Retry.longest_delay", "a timedelta between Retry.delay and 30 days", self.longest_delay)
+        require(within(1, self.factor, 100), "Retry.factor", "1 to 100", self.factor)
+        require(within(0, self.jitter, 0.5), "Retry.jitter", "0 to 0.5", self.jitter)
 
     def delay_after(self, attempt: int) -> int:
         """Whole seconds to wait after the given failed attempt (1 is the first), jitter included."""
         grown = self.delay.total_seconds() * self.factor ** min(attempt - 1, 100)
         bounded = min(grown, self.longest_delay.total_seconds())
-        spread = bounded * (1 + random.uniform(-self.jitter, self.jitter))
+        spread = bounded * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311
         return max(1, round(spread))
 
 
@@ -140,13 +158,15 @@ class WorkerGroup:
         reserved = name in RESERVED_NAMES or name.startswith("celery")
         require(not reserved, "WorkerGroup's name", "other than the names that Millrace or Celery use", name)
         for what in ("handles", "tasks"):
-            object.__setattr__(self, what, tuple(getattr(self, what)))
+            declared = require_sequence(f"{name}: {what}", "payload classes", type(Payload), getattr(self, what))
+            object.__setattr__(self, what, declared)
+            for payload in getattr(self, what):
+                Event(payload)
         require(bool(self.handles), f"{name}: handles", "at least one payload class", self.handles)
         longest = self.longest_runtime
-        in_range = timedelta(milliseconds=10) <= longest <= timedelta(hours=12)
-        require(in_range, f"{name}: longest_runtime", "10 milliseconds to 12 hours", longest)
-        low, high = self.replicas
-        ordered = isinstance(low, int) and isinstance(high, int) and 0 <= low <= high and high >= 1
+        in_range = lasts(timedelta(milliseconds=10), longest, timedelta(hours=12))
+        require(in_range, f"{name}: longest_runtime", "a timedelta, 10 milliseconds to 12 hours", longest)
+        ordered = _is_range(self.replicas)
         require(
             ordered,
             f"{name}: replicas",
@@ -154,6 +174,13 @@ class WorkerGroup:
             self.replicas,
         )
         require(isinstance(self.retry, Retry), f"{name}: retry", "a Retry", self.retry)
+
+
+def _is_range(replicas: object) -> bool:
+    if not isinstance(replicas, tuple) or len(replicas) != 2:  # noqa: PLR2004
+        return False
+    low, high = replicas
+    return isinstance(low, int) and isinstance(high, int) and 0 <= low <= high and high >= 1
 
 
 @dataclass(frozen=True)
@@ -179,8 +206,10 @@ class Catalog:
     services: Sequence[Service] = ()
 
     def __post_init__(self) -> None:
-        for what in ("events", "groups", "services"):
-            object.__setattr__(self, what, tuple(getattr(self, what)))
+        for what, kind in (("events", Event), ("groups", WorkerGroup), ("services", Service)):
+            object.__setattr__(
+                self, what, require_sequence(f"Catalog.{what}", f"{kind.__name__}s", kind, getattr(self, what))
+            )
         require_distinct(
             "event types and aliases", [name for event in self.events for name in (event.type, *event.aliases)]
         )
@@ -193,10 +222,9 @@ class Catalog:
                 require(
                     payload in declared, f"{group.name}: handles", "payload classes of the catalog's events", payload
                 )
-            for payload in group.tasks:
-                Event(payload)
         tasks = [payload.event_type for group in self.groups for payload in group.tasks]
-        require_distinct("event types and tasks", [event.type for event in self.events] + tasks)
+        events = [name for event in self.events for name in (event.type, *event.aliases)]
+        require_distinct("event types, aliases and tasks", events + tasks)
         self._require_apart()
 
     def _require_apart(self) -> None:
