@@ -18,8 +18,8 @@ from workers.tasks import register
 
 #: Remote control that only looks; everything else is dropped (design, decision 16).
 HARMLESS_COMMANDS = frozenset(
-    {"active", "active_queues", "clock", "conf", "hello", "ping", "query_task", "registered", "report", "reserved"}
-    | {"revoked", "scheduled", "stats"}
+    {"active", "active_queues", "clock", "conf", "heartbeat", "hello", "ping", "query_task", "registered", "report"}
+    | {"reserved", "revoked", "scheduled", "stats"}
 )
 
 BASE = {
@@ -57,6 +57,7 @@ class EventCelery(Celery):  # type: ignore[misc]
     """A Celery app whose messages go by the catalog: an event to all its groups, a task to its own group."""
 
     catalog: Catalog
+    control_cls = "workers.remote_control:UndeclaredControl"
 
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send Celery's own message for an event type; raises InvalidEvent if there is no such event.

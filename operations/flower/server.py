@@ -15,12 +15,15 @@ from workers.app import make_app
 #: A worker that has said nothing for this long is gone.
 PURGE_SECONDS = 60
 MAX_TASKS = 20_000
+#: Flower asks workers eight things at once, each over its own connection, while it listens to events on another.
+CONNECTIONS = 20
 COLUMNS = "name,uuid,state,received,started,runtime,retries,worker"
 
 
 def make_flower(settings: FlowerSettings, loop: IOLoop) -> Flower:
     """The application, not yet listening."""
     app: Celery = make_app(settings.broker_url, catalog())
+    app.conf.broker_pool_limit = CONNECTIONS
     restrict()
     _set_options(settings)
     events = RedactedEvents(
