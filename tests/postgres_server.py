@@ -53,9 +53,9 @@ def _server(programs: Path, directory: Path, user: str | None) -> Iterator[str]:
     if user:
         os.chown(password_file, pwd.getpwnam(user).pw_uid, -1)
     password_file.write_text(password)
+    more = ["--encoding=UTF8", "--locale=C", f"--pwfile={password_file}"]
     subprocess.run(
-        [str(programs / "initdb"), "-D", str(data), "-U", "millrace", "-A", "scram-sha-256", "--no-sync"]
-        + ["--encoding=UTF8", "--locale=C", f"--pwfile={password_file}"],
+        [str(programs / "initdb"), "-D", str(data), "-U", "millrace", "-A", "scram-sha-256", "--no-sync", *more],
         check=True,
         capture_output=True,
         user=user,

@@ -61,7 +61,9 @@ def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Ma
         grace = timing(group).grace
         specs.append(process(worker_name(group.name), "workers", group.name, env=env, grace=grace))
     flower_env = {**user("flower"), **_flower_env(record, layout), **passed_on}
-    specs.append(process(FLOWER, "operations.flower", env=flower_env, version=_flower_version(), stop_rank=5, grace=3.0))
+    specs.append(
+        process(FLOWER, "operations.flower", env=flower_env, version=_flower_version(), stop_rank=5, grace=3.0)
+    )
     return specs
 
 

@@ -13,6 +13,9 @@ from operations.local.layout import Layout
 #: Every supervised process carries this variable, and passes it on to what it starts.
 MARK = "MILLRACE_SUPERVISED_BY"
 
+#: In seconds; whatever runs was asked to end already when its supervisor died.
+LONGEST_GRACE = 10.0
+
 
 def leftovers(layout: Layout) -> list[psutil.Process]:
     """What still runs of this directory's stack, grandchildren included; the supervisor itself excepted."""
@@ -28,9 +31,10 @@ def leftovers(layout: Layout) -> list[psutil.Process]:
     return found
 
 
-def end_leftovers(layout: Layout, grace: float = 10.0) -> int:
-    """End them, by force after the grace (seconds); gives how many there were."""
+def end_leftovers(layout: Layout) -> int:
+    """End them, by force after the longest grace that one of them has; gives how many there were."""
     found = leftovers(layout)
+    grace = min(LONGEST_GRACE, max(_graces(layout), default=LONGEST_GRACE))
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.terminate()
@@ -40,6 +44,13 @@ def end_leftovers(layout: Layout, grace: float = 10.0) -> int:
             process.kill()
     psutil.wait_procs(alive, timeout=5)
     return len(found)
+
+
+def _graces(layout: Layout) -> list[float]:
+    try:
+        return [float(spec["grace"]) for spec in json.loads(layout.fleet.read_text())]
+    except (OSError, ValueError, TypeError, KeyError):
+        return []
 
 
 def _recorded(layout: Layout) -> dict[int, float]:

@@ -6,13 +6,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Self
 
 from operations.local.errors import LocalError
 from operations.local.layout import REPOSITORY
 
 
 class Migration:
-    """`python -m workers.migrate`, started at once; `finish` waits for it."""
+    """`python -m workers.migrate`, started at once; `finish` waits for it, and it does not outlive the block."""
 
     def __init__(self, database_url: str) -> None:
         self._process = subprocess.Popen(
@@ -24,6 +25,16 @@ class Migration:
             stderr=subprocess.PIPE,
         )
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_reason: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        if self._process.stderr:
+            self._process.stderr.close()
+
     def finish(self, say: Callable[[str], None], seconds: float = 120.0) -> None:
         """Wait for the end.
 
@@ -33,8 +44,6 @@ class Migration:
         try:
             _, words = self._process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.communicate()
             raise LocalError(f"the database's migrations must end within {seconds:.0f} s, got no end") from None
         if self._process.returncode != 0:
             text = words.decode("utf-8", "replace").strip()[-2000:]

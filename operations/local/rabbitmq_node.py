@@ -144,8 +144,9 @@ def find_epmd() -> str:
 def write_secret(path: Path, text: str) -> None:
     """Write a file that only its owner can read, at once or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    temporary.unlink(missing_ok=True)
+    temporary.touch(0o600)
+    temporary.write_text(text, encoding="utf-8")
     temporary.replace(path)
 
 

@@ -7,25 +7,24 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from millrace import names
 from millrace.declarations import Catalog
 
 from operations import connections
 from operations.local.applying import apply_topology
 from operations.local.broker import Broker, choose_broker
-from operations.local.daemon import apply_fleet, start_supervisor, stop_supervisor, supervisor_pid
+from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor, supervisor_pid
 from operations.local.errors import LocalError
 from operations.local.exclusive import only_one
-from operations.local.fleet import FLOWER, MAIL_SINK, RELAY, fleet, measured
+from operations.local.fleet import fleet
 from operations.local.layout import Layout
 from operations.local.leftovers import end_leftovers
 from operations.local.migrating import Migration
-from operations.local.ports import LOOPBACK, free_among, require_free
+from operations.local.noting import STACK, note
+from operations.local.ports import require_free
+from operations.local.rabbitmq_node import write_secret
 from operations.local.stack_ports import StackPorts, stack_ports
-from operations.local.stack_record import StackRecord, admin_of, flower_login, read_record
+from operations.local.stack_record import StackRecord, read_record
 from operations.local.waiting import Watch, wait_for_broker, wait_for_consumers, wait_for_flower, wait_for_processes
-
-STACK = "dev"
 
 Progress = Callable[[str], None]
 
@@ -47,19 +46,28 @@ def up(
     say = _timed(progress)
     layout.make()
     with only_one(layout, "up"), _undone_on_failure(layout, say):
-        running = supervisor_pid(layout) is not None
-        ports = _ports(layout, environment, running=running)
-        broker = _broker(layout, ports, say, environment, running=running)
-        start_supervisor(layout)
-        if not running:
+        was_running = supervisor_pid(layout) is not None
+        ports = _ports(layout, environment, was_running)
+        broker = choose_broker(layout.broker, ports.node, say, environment)
+        if not was_running:
+            _clear_the_way(layout, broker, ports, say)
+            start_supervisor(layout)
             apply_fleet(layout, broker.processes)
         database_url = environment.get("MILLRACE_DATABASE_URL") or f"sqlite:///{layout.database.resolve()}"
-        migration = Migration(database_url)
-        wait_for_broker(broker, layout, say)
-        outputs = apply_topology(STACK, broker, catalog, layout, say)
-        migration.finish(say)
-        record = _record(broker, ports, outputs, database_url, catalog, layout)
-        _start_fleet(broker, record, catalog, layout, environment, say)
+        with Migration(database_url) as migration:
+            wait_for_broker(broker, layout, say)
+            outputs = apply_topology(STACK, broker, catalog, layout, say)
+            migration.finish(say)
+        record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout)
+        specs = [*broker.processes, *fleet(catalog, record, layout, environment)]
+        before = running(layout).applied
+        watch = Watch(layout, apply_fleet(layout, specs))
+        groups = [group.name for group in catalog.groups]
+        if watch.applied != before:
+            say(f"starting what is new or changed of {', '.join(spec.name for spec in specs)}")
+        wait_for_processes(watch, [spec.name for spec in specs])
+        wait_for_consumers(watch, broker, record.vhost, groups, say)
+        wait_for_flower(watch, record.flower["url"], say)
         record.save(layout)
     say("everything runs")
     return record
@@ -80,76 +88,17 @@ def down(progress: Progress, *, layout: Layout | None = None) -> bool:
     return ran
 
 
-def _start_fleet(
-    broker: Broker,
-    record: StackRecord,
-    catalog: Catalog,
-    layout: Layout,
-    environment: Mapping[str, str],
-    say: Progress,
-) -> None:
-    specs = [*broker.processes, *fleet(catalog, record, layout, environment)]
-    watch = Watch(layout, apply_fleet(layout, specs))
-    groups = [group.name for group in catalog.groups]
-    say(f"starting {len(groups)} workers, {RELAY}, keeper, {MAIL_SINK} and {FLOWER}")
-    wait_for_processes(watch, [spec.name for spec in specs])
-    wait_for_consumers(watch, broker, record.vhost, groups, say)
-    wait_for_flower(watch, record.flower["url"], say)
-
-
-def _ports(layout: Layout, environment: Mapping[str, str], *, running: bool) -> StackPorts:
+def _ports(layout: Layout, environment: Mapping[str, str], was_running: bool) -> StackPorts:
     # A running stack keeps its ports, whatever the environment says now.
-    noted = read_record(layout).get("ports") if running else None
+    noted = read_record(layout).get("ports") if was_running else None
     return StackPorts(**noted) if noted else stack_ports(environment)
 
 
-def _broker(
-    layout: Layout, ports: StackPorts, say: Progress, environment: Mapping[str, str], *, running: bool
-) -> Broker:
-    if not running and (ended := end_leftovers(layout)):
+def _clear_the_way(layout: Layout, broker: Broker, ports: StackPorts, say: Progress) -> None:
+    if ended := end_leftovers(layout):
         say(f"ended {ended} processes that a killed supervisor had left")
-    broker = choose_broker(layout.broker, ports.node, say, environment)
-    if not running:
-        require_free({**broker.ports, "Flower": ports.flower, "the mail sink": ports.smtp})
-        say(f"broker: {broker.kind} at {broker.amqp}")
-    return broker
-
-
-def _record(
-    broker: Broker,
-    ports: StackPorts,
-    outputs: Mapping[str, object],
-    database_url: str,
-    catalog: Catalog,
-    layout: Layout,
-) -> StackRecord:
-    users = outputs["users"]
-    assert isinstance(users, dict)
-    return StackRecord(
-        stack=STACK,
-        vhost=names.vhost(STACK),
-        amqp=broker.amqp,
-        management=broker.management_url,
-        admin=admin_of(broker),
-        users=users,
-        database_url=database_url,
-        flower=flower_login(layout, ports),
-        smtp_url=f"smtp://{LOOPBACK}:{ports.smtp}",
-        metrics=_metrics(ports, catalog, layout),
-        ports=vars(ports),
-        broker_kind=broker.kind,
-        mails=str(layout.mails.resolve()),
-    )
-
-
-def _metrics(ports: StackPorts, catalog: Catalog, layout: Layout) -> dict[str, str]:
-    # Those that run keep their port: a group added in between must not move (and so restart) the others.
-    wanted = measured(catalog)
-    kept = {name: url for name, url in read_record(layout).get("metrics", {}).items() if name in wanted}
-    taken = {int(url.rpartition(":")[2]) for url in kept.values()}
-    new = [name for name in wanted if name not in kept]
-    found = free_among(ports.metrics, len(new), taken)
-    return {**kept, **{name: f"http://{LOOPBACK}:{port}" for name, port in zip(new, found, strict=True)}}
+    require_free({**broker.ports, "Flower": ports.flower, "the mail sink": ports.smtp})
+    say(f"broker: {broker.kind} at {broker.amqp}")
 
 
 @contextmanager
@@ -163,7 +112,7 @@ def _undone_on_failure(layout: Layout, say: Progress) -> Iterator[None]:
                 say("it failed; stopped what had been started")
             layout.stack.unlink(missing_ok=True)
         elif layout.fleet.read_text() != before:
-            layout.fleet.write_text(before)
+            write_secret(layout.fleet, before)
             say("it failed; the stack goes on as it was before")
         if isinstance(error, (LocalError, KeyboardInterrupt, SystemExit)):
             raise

@@ -44,8 +44,8 @@ class Watch:
             created, restarts = self._before.get(status.name, (None, 0))
             if status.restarts - (restarts if created else 0) >= HOPELESS:
                 log = self.layout.log(status.name)
-                raise LocalError(f"{status.name} must stay up, got its end again and again; its log ({log}) ends:\n"
-                                 f"{log_tail(log)}")  # fmt: skip
+                why = f"got its end again and again; its log ({log}) ends:\n{log_tail(log)}"
+                raise LocalError(f"{status.name} must stay up, {why}")
 
 
 def wait_for_broker(broker: Broker, layout: Layout, say: Progress) -> None:

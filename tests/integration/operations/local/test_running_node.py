@@ -26,7 +26,8 @@ def test_guest_is_absent_and_every_flag_is_on(broker: Broker) -> None:
         assert {flag["state"] for flag in client.get("/api/feature-flags").json()} == {"enabled"}
 
 
-def test_listens_on_loopback_only(broker: Broker) -> None:
+@pytest.mark.usefixtures("broker")
+def test_listens_on_loopback_only() -> None:
     listening = {
         connection.laddr.ip
         for child in psutil.Process().children(recursive=True)

@@ -88,7 +88,7 @@ def log_of(layout: Layout, name: str) -> str:
 def gone(*processes: psutil.Process) -> bool:
     def is_gone(process: psutil.Process) -> bool:
         try:
-            return process.status() == psutil.STATUS_ZOMBIE
+            return bool(process.status() == psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return True
 
@@ -167,7 +167,7 @@ def test_stops_in_order_and_leaves_nothing(layout: Layout) -> None:
 
 
 def test_nothing_outlives_a_killed_supervisor(layout: Layout) -> None:
-    pids = run(layout, spec("one"), spec("stubborn", STUBBORN, grace=1.0))
+    pids = run(layout, spec("one", grace=1.0), spec("stubborn", STUBBORN, grace=1.0))
     everything = [*family(pids["one"]), psutil.Process(pids["stubborn"])]
     supervisor = supervisor_pid(layout)
     assert supervisor is not None
@@ -203,9 +203,10 @@ def test_a_fleet_file_that_makes_no_sense_changes_nothing(layout: Layout) -> Non
 
 
 def test_waits_for_the_ports_it_needs(layout: Layout, unused_port: int) -> None:
-    server = f"import socket,time; s=socket.create_server(('127.0.0.1',{unused_port})); print('up',flush=True); time.sleep(600)"
+    listen = f"import socket, time; s = socket.create_server(('127.0.0.1', {unused_port}))"
+    server = f"{listen}; print('up', flush=True); time.sleep(600)"
     apply_fleet(layout, [spec("client", waits_for=(unused_port,))])
-    until(lambda: (now := status_of(layout, "client")) is not None)
+    until(lambda: status_of(layout, "client") is not None)
     assert status_of(layout, "client").state == "waiting"  # type: ignore[union-attr]
     run(layout, spec("client", waits_for=(unused_port,)), spec("server", server))
 
