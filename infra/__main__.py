@@ -10,13 +10,13 @@ from infra.backbone import Backbone
 from infra.broker_user import BrokerUser
 from infra.delays import Delays
 from infra.group import Group
+from infra.ownership import refusing_offline
 from infra.settings import Settings
 from infra.virtual_host import VirtualHost
 
 
-def declare(catalog: Catalog) -> None:
+def declare(catalog: Catalog, settings: Settings) -> None:
     """Declare the whole stack; called once in a run."""
-    settings = Settings.load()
     provider = rabbitmq.Provider(
         "broker", endpoint=settings.endpoint, username=settings.username, password=settings.password
     )
@@ -33,4 +33,4 @@ def declare(catalog: Catalog) -> None:
 
 
 if __name__ == "__main__":
-    declare(CATALOG)
+    declare(CATALOG, refusing_offline(Settings.load()))

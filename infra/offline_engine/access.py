@@ -10,6 +10,7 @@ from infra.offline_engine.live import Key, Live
 from infra.offline_engine.management import Management
 from infra.offline_engine.objects import compared
 from infra.offline_engine.resources import Inputs
+from infra.ownership import MADE_OFFLINE
 
 SALT_BYTES = 4
 
@@ -27,7 +28,7 @@ class VHostKind:
         return Standing.RIGHT if inputs["name"] in live.vhosts else Standing.ABSENT
 
     def write(self, inputs: Inputs, api: Management) -> None:
-        api.put("vhosts", *self.key(inputs), body={})
+        api.put("vhosts", *self.key(inputs), body={"description": MADE_OFFLINE})
 
     def remove(self, inputs: Inputs, api: Management) -> None:
         api.delete("vhosts", *self.key(inputs))

@@ -21,6 +21,7 @@ from infra.offline_engine.planning import Plan, is_there, left_over, plan, requi
 from infra.offline_engine.recording import Recording, record
 from infra.offline_engine.settling import settle
 from infra.offline_engine.state import State
+from infra.settings import Settings
 
 HELD = "let workers finish them, put the group back into the catalog, or say that they may be deleted"
 
@@ -136,7 +137,9 @@ def _applied(stack: str, state_dir: Path) -> State:
 
 def _record(stack: str, before: State, catalog: Catalog, config: dict[str, str], *, preview: bool = False) -> Recording:
     known = before.passwords()
-    recording = record(lambda: declare(catalog), stack=stack, config=config, known=known, preview=preview)
+    recording = record(
+        lambda: declare(catalog, Settings.load()), stack=stack, config=config, known=known, preview=preview
+    )
     require_known(recording.resources)
     return recording
 

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +73,24 @@ class StackUnderTest:
 @pytest.fixture
 def stack(broker: Broker, tmp_path: Path) -> Iterator[StackUnderTest]:
     """A stack that nothing was applied to yet; destroyed afterwards."""
+    with fresh_stack(broker, tmp_path) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def applied(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
+    """A stack that `up` made, for tests that only look."""
+    with fresh_stack(broker, tmp_path_factory.mktemp("applied")) as one:
+        one.up()
+        yield one
+
+
+@contextmanager
+def fresh_stack(broker: Broker, directory: Path) -> Iterator[StackUnderTest]:
+    """A stack with a name and a state of its own."""
     with broker.management() as client:
         name = f"t{uuid.uuid4().hex[:8]}"
-        one = StackUnderTest(name=name, broker=broker, state_dir=tmp_path / "state", client=client)
+        one = StackUnderTest(name=name, broker=broker, state_dir=directory / "state", client=client)
         yield one
         with suppress(NotApplied):
             one.destroy(delete_messages=True)

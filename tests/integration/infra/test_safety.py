@@ -10,7 +10,11 @@ from millrace.catalog import CATALOG
 from millrace.topology import topology
 
 from infra import offline_engine
+from infra.__main__ import declare
 from infra.offline_engine import Busy, ForeignStack, UnknownResource, state
+from infra.offline_engine.recording import record
+from infra.ownership import MadeOffline, refusing_offline
+from infra.settings import Settings
 from tests.integration.infra.conftest import StackUnderTest
 
 SHOVEL = rabbitmq.ShovelInfoArgs(source_uri="amqp://", source_queue="a", destination_uri="amqp://")
@@ -19,6 +23,7 @@ KILLED_RUN = """
 import os, sys
 from pathlib import Path
 from infra import offline_engine
+from infra.__main__ import declare
 stack, url, user, directory, count = sys.argv[1:]
 seen = []
 def count_down(line):
@@ -32,7 +37,7 @@ offline_engine.up(
 """
 
 
-@pytest.mark.parametrize("count", [1, 25, 120])
+@pytest.mark.parametrize("count", [1, 100])
 def test_an_interrupted_run_is_resumed(stack: StackUnderTest, count: int) -> None:
     broker = stack.broker
     arguments = [stack.name, broker.management_url, broker.admin_user, str(stack.state_dir), str(count)]
@@ -57,7 +62,7 @@ def test_a_second_run_at_the_same_time_is_refused(stack: StackUnderTest) -> None
 def test_an_unknown_resource_type_is_refused_before_anything_is_touched(
     stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(offline_engine.engine, "declare", lambda _: rabbitmq.Shovel("one", vhost="v", info=SHOVEL))
+    monkeypatch.setattr(offline_engine.engine, "declare", lambda *_: rabbitmq.Shovel("one", vhost="v", info=SHOVEL))
     with pytest.raises(UnknownResource, match="rabbitmq:index/shovel:Shovel"):
         stack.up()
     assert stack.vhost not in {vhost["name"] for vhost in stack.get("vhosts")}
@@ -70,6 +75,20 @@ def test_a_vhost_made_by_others_is_refused_and_may_be_adopted(stack: StackUnderT
         stack.up()
     stack.up(adopt=True)
     assert stack.up().total == 0
+
+
+def test_the_pulumi_cli_refuses_what_this_engine_made(stack: StackUnderTest) -> None:
+    broker = stack.broker
+    config = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"}
+    config["password"] = broker.admin_password
+
+    def as_the_cli_runs_it() -> None:
+        declare(CATALOG, refusing_offline(Settings.load()))
+
+    assert record(as_the_cli_runs_it, stack=stack.name, config=config, known={}).resources
+    stack.up()
+    with pytest.raises(MadeOffline, match="must be managed by it"):
+        record(as_the_cli_runs_it, stack=stack.name, config=config, known={})
 
 
 def test_an_empty_vhost_is_taken(stack: StackUnderTest) -> None:

@@ -28,8 +28,8 @@ def test_makes_all_of_the_topology_and_a_second_run_changes_nothing(stack: Stack
     assert time.monotonic() - started < 5  # noqa: PLR2004 - seconds; about 0.8 on a quiet machine
 
 
-def test_every_queue_has_its_policy_when_up_returns(stack: StackUnderTest) -> None:
-    stack.up()
+def test_every_queue_has_its_policy_when_up_returns(applied: StackUnderTest) -> None:
+    stack = applied
     queues = stack.queues()
     for policy in topology(CATALOG, stack.vhost).policies:
         if policy.apply_to == "queues":
@@ -47,8 +47,8 @@ def test_outputs_are_logins_that_work_and_stay(stack: StackUnderTest) -> None:
     assert answer.is_success
 
 
-def test_state_is_for_its_owner_only(stack: StackUnderTest) -> None:
-    stack.up()
+def test_state_is_for_its_owner_only(applied: StackUnderTest) -> None:
+    stack = applied
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in stack.state_dir.glob("*.json")}
     assert modes == {f"{stack.name}.json": 0o600}
 

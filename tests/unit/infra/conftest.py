@@ -5,6 +5,7 @@ from millrace.catalog import CATALOG
 
 from infra.__main__ import declare
 from infra.offline_engine.recording import Recording, record
+from infra.settings import Settings
 
 
 @pytest.fixture(scope="session")
@@ -16,4 +17,4 @@ def config() -> dict[str, str]:
 @pytest.fixture(scope="session")
 def recording(config: dict[str, str]) -> Recording:
     """One run of the program over the sample catalog."""
-    return record(lambda: declare(CATALOG), stack="test", config=config, known={})
+    return record(lambda: declare(CATALOG, Settings.load()), stack="test", config=config, known={})

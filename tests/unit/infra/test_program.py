@@ -15,6 +15,7 @@ from infra.broker_user import PASSWORD_LENGTH
 from infra.offline_engine.kinds import POLICY, QUEUE, USER
 from infra.offline_engine.recording import RANDOM_PASSWORD, SECRET_MARK, Monitor, Recording, run
 from infra.offline_engine.resources import Resource
+from infra.settings import Settings
 
 VHOST_NAME = "millrace-test"
 MADE_SECRET = "made-secret"  # noqa: S105
@@ -138,7 +139,7 @@ class Wire(mocks.Mocks):
 
 def test_no_secret_travels_unmarked(config: dict[str, str]) -> None:
     wire = Wire()
-    run(lambda: declare(CATALOG), Monitor(wire), stack="test", config=config)
+    run(lambda: declare(CATALOG, Settings.load()), Monitor(wire), stack="test", config=config)
     passwords = [inputs["password"] for _, inputs in wire.inputs if "password" in inputs]
     assert len(passwords) == 1 + len(topology(CATALOG, VHOST_NAME).users)
     assert all(SECRET_MARK in password for password in passwords)

@@ -1,0 +1,29 @@
+"""The configuration: every setting of the program is declared in Pulumi.yaml, with a default that fits."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pulumi
+import pytest
+from millrace.catalog import CATALOG
+
+from infra.__main__ import declare
+from infra.offline_engine.recording import record
+from infra.settings import Settings
+
+PULUMI_YAML = Path(__file__).parents[3] / "Pulumi.yaml"
+
+
+def declared_keys() -> set[str]:
+    lines = PULUMI_YAML.read_text(encoding="utf-8").split("\nconfig:\n")[1].splitlines()
+    return {line.strip(" :") for line in lines if line.startswith("  ") and not line.startswith("   ")}
+
+
+def test_every_setting_is_declared() -> None:
+    assert declared_keys() == {one.name for one in fields(Settings)} - {"vhost"}
+
+
+def test_a_missing_setting_is_named(config: dict[str, str]) -> None:
+    partial = {key: value for key, value in config.items() if key != "endpoint"}
+    with pytest.raises(pulumi.ConfigMissingError, match="endpoint"):
+        record(lambda: declare(CATALOG, Settings.load()), stack="test", config=partial, known={})
