@@ -2,13 +2,24 @@
 
 import hashlib
 import json
+import math
 import re
 import uuid
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 import pydantic_core
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from millrace import names
 from millrace.declarations import Catalog, Payload
@@ -16,12 +27,37 @@ from millrace.errors import InvalidEvent, UnknownSchemaVersion
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 64 * 1024
-#: An id is at most this long, so that it fits an AMQP short string together with a group's name.
+#: An id is at most this long, in bytes, so that it fits an AMQP short string together with a group's name.
 MAX_ID_LENGTH = 200
 
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}")
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
-Id = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=_TEXT)]
+
+
+def _fits_short_string(text: str) -> str:
+    size = len(text.encode())
+    if size > MAX_ID_LENGTH:
+        raise ValueError(f"must be at most {MAX_ID_LENGTH} bytes in UTF-8, got {size}")
+    return text
+
+
+def _timestamp(value: object) -> object:
+    """Pydantic would take a number, or digits, for seconds since 1970; CloudEvents has RFC 3339 only."""
+    if isinstance(value, datetime) or (isinstance(value, str) and "T" in value.upper()):
+        return value
+    raise ValueError("must be a date and time in the form of RFC 3339")
+
+
+Id = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_LENGTH, pattern=_TEXT),
+    AfterValidator(_fits_short_string),
+]
+Time = Annotated[AwareDatetime, BeforeValidator(_timestamp)]
+#: JSON null is the same as a missing attribute (CloudEvents, JSON format, 2.1).
+ContentType = Annotated[
+    Literal["application/json"], BeforeValidator(lambda value: "application/json" if value is None else value)
+]
 Uri = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\x00-\x20\x7f<>\"{}|\\^`]+$")]
 TraceParent = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")]
 
@@ -35,8 +71,8 @@ class Envelope(BaseModel):
     id: Id
     source: Uri
     type: Annotated[str, StringConstraints(min_length=1, max_length=120, pattern=_TEXT)]
-    time: AwareDatetime | None = None
-    datacontenttype: Literal["application/json"] | None = "application/json"
+    time: Time | None = None
+    datacontenttype: ContentType = "application/json"
     dataschema: Uri | None = None
     subject: Id | None = None
     traceparent: TraceParent | None = None
@@ -53,9 +89,13 @@ class Envelope(BaseModel):
         return self
 
     def to_bytes(self) -> bytes:
-        """Encode as structured JSON; raises InvalidEvent beyond 64 KiB."""
-        raw = self.model_dump_json(exclude_none=True).encode()
+        """Encode as structured JSON; raises InvalidEvent beyond 64 KiB, or for what JSON cannot say."""
+        try:
+            raw = self.model_dump_json(exclude_none=True).encode()
+        except ValueError as error:
+            raise InvalidEvent("data", f"must be what JSON in UTF-8 can say: {type(error).__name__}") from None
         check_size(raw)
+        check_numbers(self.data, "data")
         return raw
 
     @classmethod
@@ -78,13 +118,28 @@ def check_size(raw: bytes) -> None:
         raise InvalidEvent("envelope", f"must be at most {MAX_BYTES} bytes, got {len(raw)}")
 
 
-def parse_json(raw: bytes) -> Any:
+def check_numbers(value: object, field: str) -> None:
+    """Raise InvalidEvent if NaN or an infinity is anywhere in the value: JSON has neither, and null is not the same."""
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left.extend(each.values())
+        elif isinstance(each, list | tuple):
+            left.extend(each)
+        elif isinstance(each, float) and not math.isfinite(each):
+            raise InvalidEvent(field, f"must hold finite numbers only, got {each}")
+
+
+def parse_json(raw: bytes) -> object:
     """Parse JSON of at most 64 KiB; raises InvalidEvent, however large, deep or malformed it is."""
     check_size(raw)
     try:
-        return pydantic_core.from_json(raw, allow_inf_nan=False)
+        value: object = pydantic_core.from_json(raw, allow_inf_nan=False)
     except ValueError as error:
         raise InvalidEvent("envelope", f"must be JSON in UTF-8: {error}") from None
+    check_numbers(value, "envelope")
+    return value
 
 
 def parse_object(raw: bytes) -> dict[str, Any]:

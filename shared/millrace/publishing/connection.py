@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-import amqp  # type: ignore[import-untyped]
+import amqp
 
 from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError, Refused, Unroutable
 from millrace.publishing.message import Message
@@ -24,12 +24,17 @@ ROUND = 500
 
 def broker_options(url: str) -> dict[str, Any]:
     """The arguments of py-amqp's Connection for `amqp[s]://user:password@host:port/vhost`; raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("amqp", "amqps") or not parts.hostname:
-        raise ValueError("broker URL must be amqp[s]://user:password@host:port/vhost")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its message may hold a piece of the password
+        host, port = None, None
+    if not host or parts.scheme not in ("amqp", "amqps"):
+        raise ValueError("broker URL must be amqp[s]://user:password@host:port/vhost, its parts percent-encoded")
     secure = parts.scheme == "amqps"
+    bracketed = f"[{host}]" if ":" in host else host
     options: dict[str, Any] = {
-        "host": f"{parts.hostname}:{parts.port or (5671 if secure else 5672)}",
+        "host": f"{bracketed}:{port or (5671 if secure else 5672)}",
         "userid": unquote(parts.username or "guest"),
         "password": unquote(parts.password or "guest"),
         "virtual_host": unquote(parts.path[1:]) or "/",

@@ -10,7 +10,7 @@ from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
 from millrace.publishing.message import Message, event_message
 from millrace.publishing.outbox_table import outbox_table
-from millrace.publishing.publisher import checked_envelope
+from millrace.publishing.publisher import public_envelope
 from millrace.publishing.store_clock import store_now
 
 _TABLE = outbox_table(MetaData())
@@ -29,7 +29,7 @@ class Outbox:
 
     def publish(self, event: Payload | Envelope, *, id: str | None = None, partition_key: str | None = None) -> str:
         """Add one event and return its id; raises InvalidEvent and writes nothing if it is not valid."""
-        envelope = checked_envelope(event, self._catalog, source=self._source, id=id, partition_key=partition_key)
+        envelope = public_envelope(event, self._catalog, source=self._source, id=id, partition_key=partition_key)
         self._connection.execute(outbox_row(event_message(envelope), envelope.type, envelope.partitionkey))
         return envelope.id
 

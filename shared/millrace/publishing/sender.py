@@ -5,7 +5,7 @@ import threading
 from collections.abc import Sequence
 
 from millrace.errors import BrokerUnreachable, ChannelClosed, PublishError
-from millrace.publishing.connection import ConfirmedConnection
+from millrace.publishing.connection import ConfirmedConnection, broker_options
 from millrace.publishing.message import Message
 
 #: Connections made before a fork: closing, even dropping them, would shut the parent's socket down.
@@ -16,6 +16,7 @@ class Sender:
     """Sends messages with confirms and `mandatory` over one connection that is made when it is needed."""
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
+        broker_options(url)  # a wrong URL is told here, not at the first message
         self._url = url
         self._timeout = timeout
         self._pid = os.getpid()

@@ -1,7 +1,5 @@
 """The store's own clock as an SQL expression: no decision is ever made by a worker's clock."""
 
-from typing import Any
-
 from sqlalchemy import Double
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
@@ -15,10 +13,10 @@ class store_now(FunctionElement[float]):
 
 
 @compiles(store_now, "sqlite")
-def _sqlite(_element: store_now, _compiler: Any, **_: Any) -> str:
+def _sqlite(_element: store_now, _compiler: object, **_: object) -> str:
     return "((julianday('now') - 2440587.5) * 86400.0)"
 
 
 @compiles(store_now, "postgresql")
-def _postgresql(_element: store_now, _compiler: Any, **_: Any) -> str:
+def _postgresql(_element: store_now, _compiler: object, **_: object) -> str:
     return "extract(epoch from clock_timestamp())::double precision"
