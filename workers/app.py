@@ -1,12 +1,13 @@
 """The Celery app: base settings, routes from the catalog, and what Celery's own senders need."""
 
 import os
+from datetime import UTC, datetime
 from typing import Any
 
-import kombu
 from celery import Celery
 from celery.events import event as celery_event
 from celery.worker.control import Panel
+from kombu import Exchange, Queue
 from millrace import names
 from millrace.declarations import Catalog, Payload
 from millrace.derived import HEARTBEAT_SECONDS, timing
@@ -62,13 +63,31 @@ class EventCelery(Celery):  # type: ignore[misc]
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
         """Send Celery's own message for an event type; raises InvalidEvent if there is no such event.
 
-        `countdown` and `eta` work; the broker's answer is awaited and an unroutable message is an error.
+        `countdown` (seconds) and `eta` wait in the broker, whole seconds; the broker's answer is awaited and an
+        unroutable message is an error.
         """
+        exchange, key = route(self.catalog, name)
+        exchange, key = options.pop("exchange", exchange), options.pop("routing_key", key)
+        seconds = _wait_seconds(options.pop("countdown", None), options.pop("eta", None))
+        if seconds >= 1:
+            exchange, key = names.DELAY_ENTRY, names.delayed_key(round(seconds), key)
+        options["queue"] = undeclared_queue(names.IN, exchange, key)
         options.setdefault("mandatory", True)
         options.setdefault("user_id", self.connection_for_write().userid)
-        options.setdefault("routing_key", route(self.catalog, name)[1])
-        options.setdefault("exchange", route(self.catalog, name)[0])
         return super().send_task(name, args, kwargs, **options)
+
+
+def _wait_seconds(countdown: float | None, eta: datetime | None) -> float:
+    if eta is not None:
+        return (eta - datetime.now(UTC)).total_seconds()
+    return countdown or 0.0
+
+
+def undeclared_queue(name: str, exchange: str, routing_key: str) -> Queue:
+    """A queue, as Celery wants one, that is never declared."""
+    topic = Exchange(exchange, "topic", no_declare=True)
+    quorum = {"x-queue-type": "quorum"}
+    return Queue(name, topic, routing_key=routing_key, queue_arguments=quorum, no_declare=True)
 
 
 def route(catalog: Catalog, type_: str) -> tuple[str, str]:
@@ -99,14 +118,8 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
     """The app of a group's workers: its queue, a task per event type, the guard."""
 
     app = make_app(runtime.settings.broker_url, runtime.catalog)
-    exchange = kombu.Exchange(names.GROUPS, "topic", no_declare=True)
-    queue = kombu.Queue(
-        names.group_queue(runtime.group.name),
-        exchange,
-        routing_key=names.group_key(runtime.group.name),
-        queue_arguments={"x-queue-type": "quorum"},
-        no_declare=True,
-    )
+    group = runtime.group.name
+    queue = undeclared_queue(names.group_queue(group), names.GROUPS, names.group_key(group))
     limits = timing(runtime.group)
     app.conf.update(
         millrace_runtime=runtime,
