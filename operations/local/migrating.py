@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from typing import Self
 
 from operations.local.errors import LocalError
@@ -22,7 +21,7 @@ class Migration:
             env={**os.environ, "MILLRACE_DATABASE_URL": database_url},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.PIPE,  # a few lines at most: they fit into the pipe
         )
 
     def __enter__(self) -> Self:
@@ -35,20 +34,25 @@ class Migration:
         if self._process.stderr:
             self._process.stderr.close()
 
-    def finish(self, say: Callable[[str], None], seconds: float = 120.0) -> None:
+    def check(self) -> None:
+        """Look whether it failed already; raises LocalError."""
+        code = self._process.poll()
+        if code:
+            words = self._process.stderr.read() if self._process.stderr else b""
+            text = words.decode("utf-8", "replace").strip()[-2000:]
+            raise LocalError(
+                f"the database's migrations must work, got exit code {code}:\n{text}\n"
+                "Is the database there (MILLRACE_DATABASE_URL)? Then try again."
+            )
+
+    def finish(self, seconds: float = 120.0) -> None:
         """Wait for the end.
 
         Raises:
             LocalError: it failed or took too long, with its last words.
         """
         try:
-            _, words = self._process.communicate(timeout=seconds)
+            self._process.wait(seconds)
         except subprocess.TimeoutExpired:
             raise LocalError(f"the database's migrations must end within {seconds:.0f} s, got no end") from None
-        if self._process.returncode != 0:
-            text = words.decode("utf-8", "replace").strip()[-2000:]
-            raise LocalError(
-                f"the database's migrations must work, got:\n{text}\n"
-                "Is the database there (MILLRACE_DATABASE_URL)? Then try again."
-            )
-        say("database: up to date")
+        self.check()

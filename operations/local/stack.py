@@ -55,9 +55,10 @@ def up(
             apply_fleet(layout, broker.processes)
         database_url = environment.get("MILLRACE_DATABASE_URL") or f"sqlite:///{layout.database.resolve()}"
         with Migration(database_url) as migration:
-            wait_for_broker(broker, layout, say)
+            wait_for_broker(broker, layout, say, meanwhile=migration.check)
             outputs = apply_topology(STACK, broker, catalog, layout, say)
-            migration.finish(say)
+            migration.finish()
+            say("database: up to date")
         record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout)
         specs = [*broker.processes, *fleet(catalog, record, layout, environment)]
         before = running(layout).applied

@@ -48,8 +48,10 @@ class Watch:
                 raise LocalError(f"{status.name} must stay up, {why}")
 
 
-def wait_for_broker(broker: Broker, layout: Layout, say: Progress) -> None:
+def wait_for_broker(broker: Broker, layout: Layout, say: Progress, meanwhile: Callable[[], None]) -> None:
     """Wait until the broker lets its administrator in, and enable its feature flags if it is our own.
+
+    `meanwhile` is called now and then; what it raises ends the waiting.
 
     Raises:
         LocalError: it does not come, or (somebody else's) does not let us in.
@@ -59,6 +61,7 @@ def wait_for_broker(broker: Broker, layout: Layout, say: Progress) -> None:
 
     def is_up() -> bool:
         watch.check()
+        meanwhile()
         return is_ready(*login)
 
     if broker.processes:
