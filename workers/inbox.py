@@ -67,7 +67,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class Exhausted:
-    """All attempts are used up: the claim is there only to record it; `error` is what the last one left, if anything."""
+    """All attempts are used up: the claim is there only to record that; `error` is what the last one left."""
 
     held: Claim
     error: str | None
@@ -102,11 +102,10 @@ def decide(row: Row[tuple[object, ...]], request: Request) -> Verdict:
     """What a delivery may do, given the row that is there (its `now` is the store's time)."""
     if row.fingerprint != request.fingerprint:
         return Conflict()
-    if row.state in FINAL:
+    buried = row.state == DEAD_LETTERED
+    if row.state in FINAL or (buried and request.generation <= row.generation):
         return Duplicate(row.state)
-    if row.state == DEAD_LETTERED:
-        if request.generation <= row.generation:
-            return Duplicate(row.state)
+    if buried:
         return Claim(request=request, attempt=1, fence=row.fence + 1)
     early = EARLY_SECONDS if row.state == RETRYING else 0.0
     if row.due_at - early > row.now:
@@ -134,7 +133,8 @@ def _insert(connection: Connection, request: Request) -> bool:
         "first_seen_at": store_now(),
         "updated_at": store_now(),
     }
-    return connection.execute(insert(inbox).values(values).on_conflict_do_nothing()).rowcount == 1
+    added = insert(inbox).values(values).on_conflict_do_nothing().returning(inbox.c.fence)
+    return connection.execute(added).one_or_none() is not None
 
 
 def _key(request: Request) -> ColumnElement[bool]:

@@ -153,10 +153,11 @@ def store(connection: Connection, batch: Batch) -> None:
 
 
 def _store_letter(connection: Connection, row: dict[str, Any], redelivered: bool) -> None:
-    """Insert a letter unless it is one that is there already, told by its key; a closed one that comes back is open again."""
+    """Insert a letter unless it is there already, told by its key; a closed one that comes back is open again."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     added = insert(letters).values({**row, "received_at": store_now()})
-    if connection.execute(added.on_conflict_do_nothing(index_elements=["letter_key"])).rowcount == 1:
+    once = added.on_conflict_do_nothing(index_elements=["letter_key"]).returning(letters.c.id)
+    if connection.execute(once).one_or_none() is not None:
         return
     known = letters.c.letter_key == row["letter_key"]
     state = connection.execute(select(letters.c.state).where(known)).scalar_one()

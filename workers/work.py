@@ -102,7 +102,7 @@ class UnitOfWork:
     def flush(self, connection: Connection) -> None:
         """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""
         for statement, rows in self._statements:
-            result = connection.execute(statement)
+            result = connection.execute(statement, execution_options={"preserve_rowcount": rows is not None})
             if rows is not None and isinstance(result, CursorResult) and result.rowcount != rows:
                 raise Overtaken(f"a statement changed {result.rowcount} rows, {rows} were expected")
         for message, envelope in self._messages:
