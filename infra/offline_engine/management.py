@@ -35,7 +35,7 @@ class Management:
     ) -> None:
         self._client.close()
 
-    def get(self, *parts: str, **parameters: str) -> Any:  # noqa: ANN401 - JSON
+    def get(self, *parts: str, **parameters: str) -> Any:
         """The JSON answer; raises BrokerProblem, also when there is no such thing."""
         return self._ask("GET", parts, parameters=parameters).json()
 
@@ -43,7 +43,7 @@ class Management:
         """Create or replace; raises BrokerProblem."""
         self._ask("PUT", parts, body=body)
 
-    def post(self, *parts: str, body: object) -> Any:  # noqa: ANN401 - JSON
+    def post(self, *parts: str, body: object) -> Any:
         """Post; the JSON answer if there is one; raises BrokerProblem."""
         response = self._ask("POST", parts, body=body)
         return response.json() if response.content else None

@@ -12,7 +12,7 @@ from typing import Any
 import pulumi
 from pulumi.runtime import mocks, set_all_config, set_mocks
 from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
-from pulumi.runtime.settings import get_root_resource
+from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
 from infra.offline_engine.resources import Resource
@@ -63,6 +63,9 @@ def _run(
     try:
         full = {f"{PROJECT}:{key}": value for key, value in config.items()}
         set_all_config(full, secret_keys=[f"{PROJECT}:password"])
+        # A program that failed leaves its open calls behind, of a loop that is closed by now.
+        SETTINGS.rpc_manager.clear()
+        SETTINGS.outputs.clear()
         set_mocks(monitor.mocks, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
         loop.run_until_complete(run_pulumi_func(program))
         root = get_root_resource()

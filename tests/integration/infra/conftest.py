@@ -41,16 +41,16 @@ class StackUnderTest:
             "state_dir": self.state_dir,
         }
 
-    def up(self, catalog: Catalog = CATALOG, **options: Any) -> Changes:  # noqa: ANN401
+    def up(self, catalog: Catalog = CATALOG, **options: Any) -> Changes:
         return offline_engine.up(self.name, catalog=catalog, **self.place, **options)
 
     def preview(self, catalog: Catalog = CATALOG) -> Changes:
         return offline_engine.preview(self.name, catalog=catalog, **self.place)
 
-    def destroy(self, **options: Any) -> Changes:  # noqa: ANN401
+    def destroy(self, **options: Any) -> Changes:
         return offline_engine.destroy(self.name, **self.place, **options)
 
-    def get(self, path: str) -> Any:  # noqa: ANN401
+    def get(self, path: str) -> Any:
         return self.client.get(f"/api/{path}").raise_for_status().json()
 
     def delete(self, path: str) -> None:

@@ -41,12 +41,12 @@ offline_engine.up(
 def test_an_interrupted_run_is_resumed(stack: StackUnderTest, count: int) -> None:
     broker = stack.broker
     arguments = [stack.name, broker.management_url, broker.admin_user, str(stack.state_dir), str(count)]
-    killed = subprocess.run(  # noqa: S603 - our own program
+    killed = subprocess.run(
         [sys.executable, "-c", KILLED_RUN, *arguments],
         check=False,
         env={"ADMIN_PASSWORD": broker.admin_password, "PATH": ""},
     )
-    assert killed.returncode == 9  # noqa: PLR2004
+    assert killed.returncode == 9
     resumed = stack.up()
     assert resumed.total > 0
     assert {queue.name for queue in topology(CATALOG, stack.vhost).queues} == stack.queues().keys()

@@ -33,7 +33,7 @@ def policy(name: str, pattern: str, priority: int = 0) -> Resource:
     return Resource(urn=f"urn:policy:{name}", type="rabbitmq:index/policy:Policy", name=name, inputs=inputs)
 
 
-def definitions(**parts: Any) -> dict[str, Any]:  # noqa: ANN401
+def definitions(**parts: Any) -> dict[str, Any]:
     empty: dict[str, Any] = {"vhosts": [{"name": "v"}], "users": [], "permissions": [], "exchanges": []}
     empty |= {"queues": [], "policies": [], "bindings": []}
     return empty | {"global_parameters": [{"name": "internal_cluster_id", "value": "here"}]} | parts

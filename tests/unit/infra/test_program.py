@@ -18,7 +18,7 @@ from infra.offline_engine.resources import Resource
 from infra.settings import Settings
 
 VHOST_NAME = "millrace-test"
-MADE_SECRET = "made-secret"  # noqa: S105
+MADE_SECRET = "made-secret"
 EXCHANGE = "rabbitmq:index/exchange:Exchange"
 BINDING = "rabbitmq:index/binding:Binding"
 PERMISSIONS = "rabbitmq:index/permissions:Permissions"

@@ -27,3 +27,13 @@ def test_a_missing_setting_is_named(config: dict[str, str]) -> None:
     partial = {key: value for key, value in config.items() if key != "endpoint"}
     with pytest.raises(pulumi.ConfigMissingError, match="endpoint"):
         record(lambda: declare(CATALOG, Settings.load()), stack="test", config=partial, known={})
+
+
+def test_a_run_after_one_that_failed_starts_afresh(config: dict[str, str]) -> None:
+    def failing() -> None:
+        declare(CATALOG, Settings.load())
+        raise ValueError("a program may fail at any point")
+
+    with pytest.raises(ValueError, match="at any point"):
+        record(failing, stack="test", config=config, known={})
+    assert record(lambda: declare(CATALOG, Settings.load()), stack="test", config=config, known={}).resources

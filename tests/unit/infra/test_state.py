@@ -29,7 +29,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
 
 def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     save(KEPT, "dev", tmp_path)
-    assert stat.S_IMODE(state_file("dev", tmp_path).stat().st_mode) == 0o600  # noqa: PLR2004
+    assert stat.S_IMODE(state_file("dev", tmp_path).stat().st_mode) == 0o600
 
 
 def test_a_failed_write_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
