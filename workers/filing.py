@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from millrace.errors import InvalidEvent
 
 from workers.letters import DEAD, OPEN, PARKED, REJECTED
 from workers.outgoing import CAUSE_HEADER, LETTER_HEADER
-from workers.received import CELERY_SOURCE, GENERATION_HEADER, PLAIN_SOURCE, Delivery
+from workers.received import CELERY_SOURCE, GENERATION_HEADER, MAX_GENERATION, PLAIN_SOURCE, Delivery
 
 _OWN = "x-millrace-"
 #: The broker's own words for why it dead-lettered (RabbitMQ, dead letter exchanges), in ours.
@@ -31,15 +32,15 @@ def letter_row(queue: str, routing_key: str, delivery: Delivery, catalog: Catalo
         "state": OPEN,
         "group_name": group,
         **identity,
-        "generation": headers.get(GENERATION_HEADER) if isinstance(headers.get(GENERATION_HEADER), int) else 0,
+        "generation": _count(headers, GENERATION_HEADER) or 0,
         "cause": _cause(kind, headers),
         "error": _text(headers, "error"),
         "stack": _text(headers, "stack"),
-        "attempts": headers.get(f"{_OWN}attempts") if isinstance(headers.get(f"{_OWN}attempts"), int) else None,
+        "attempts": _count(headers, f"{_OWN}attempts"),
         "worker": _text(headers, "worker"),
-        "content_type": (delivery.content_type or None) and str(delivery.content_type)[:200],
+        "content_type": _short(delivery.content_type, 200),
         "headers": kept,
-        "routing_key": routing_key[:255],
+        "routing_key": storable(routing_key[:255]),
         "body": delivery.body,
         "letter_key": _letter_key(queue, headers, delivery),
     }
@@ -58,7 +59,7 @@ def identify(routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str
     message_id = delivery.properties.get("message_id")
     found: dict[str, str | None] = {
         "source": None,
-        "event_id": str(message_id)[:300] if message_id else None,
+        "event_id": storable(str(message_id)[:300]) if message_id else None,
         "type": _type(routing_key, catalog),
         "traceparent": None,
     }
@@ -92,28 +93,38 @@ def _type(name: str, catalog: Catalog) -> str | None:
 
 
 def _short(value: object, length: int) -> str | None:
-    return value[:length].replace("\x00", "?") if isinstance(value, str) and value else None
+    return storable(value[:length]) if isinstance(value, str) and value else None
+
+
+def storable(text: str) -> str:
+    """The text without what a database cannot hold: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
+    return text.replace("\x00", "?").encode("utf-8", "replace").decode()
 
 
 def _cause(kind: str, headers: Mapping[str, Any]) -> str:
     cause = headers.get(CAUSE_HEADER)
     if isinstance(cause, str):
-        return cause[:100]
+        return storable(cause[:100])
     if kind == PARKED:
         return "no group takes this type"
     deaths = headers.get("x-death")
     reason = deaths[0].get("reason") if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else None
-    return _BROKER_CAUSES.get(str(reason), str(reason or "unknown"))[:100]
+    return storable(_BROKER_CAUSES.get(str(reason), str(reason or "unknown"))[:100])
 
 
 def _text(headers: Mapping[str, Any], name: str) -> str | None:
     return _short(headers.get(f"{_OWN}{name}"), 20_000)
 
 
+def _count(headers: Mapping[str, Any], name: str) -> int | None:
+    value = headers.get(name)
+    return value if isinstance(value, int) and 0 <= value <= MAX_GENERATION else None
+
+
 def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> str:
     """What tells a redelivered letter from another: its own mark, else (parked: the same event is one letter) its content."""
     mark = headers.get(LETTER_HEADER)
-    if isinstance(mark, str) and 0 < len(mark) <= 64:  # noqa: PLR2004 (the column's length)
+    if isinstance(mark, str) and mark.isascii() and mark.isprintable() and 0 < len(mark) <= 64:  # noqa: PLR2004 (the column's length)
         return mark
     content = [queue, headers, str(delivery.properties.get("message_id"))]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
@@ -123,13 +134,15 @@ def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> s
 
 def json_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     """AMQP headers as JSON can hold them."""
-    return {str(name): _json_value(value) for name, value in headers.items()}
+    return {storable(str(name)): _json_value(value) for name, value in headers.items()}
 
 
 def _json_value(value: object) -> Any:
     match value:
         case str():
-            return value.replace("\x00", "?")
+            return storable(value)
+        case float() if not math.isfinite(value):
+            return str(value)
         case None | bool() | int() | float():
             return value
         case dict():
@@ -137,5 +150,5 @@ def _json_value(value: object) -> Any:
         case list() | tuple():
             return [_json_value(each) for each in value]
         case bytes():
-            return value.decode("utf-8", "replace").replace("\x00", "?")
+            return storable(value.decode("utf-8", "replace"))
     return str(value)

@@ -11,8 +11,8 @@ from workers.broker_state import BrokerState, BrokerUnreadable, broker_state
 
 __all__ = ["BrokerState", "BrokerUnreadable", "broker_state", "differences", "extras", "settled"]
 
-#: The broker shows a new policy's effect about a second late, on a loaded machine later.
-SETTLE_SECONDS = 6.0
+#: A quorum queue tells the broker its policy every five seconds, and the management API a moment later (3.10).
+SETTLE_SECONDS = 15.0
 _POLL_SECONDS = 0.5
 #: Where Celery binds control and event queues of its own as it runs.
 _CELERY_EXCHANGES = frozenset({names.PIDBOX, names.PIDBOX_REPLY, names.CELERY_EVENTS})
