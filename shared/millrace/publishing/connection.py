@@ -55,14 +55,15 @@ class ConfirmedConnection:
         self._open: dict[int, int] = {}
         self._results: list[PublishError | None] = []
         self._messages: Sequence[Message] = ()
+        self._connection = amqp.Connection(
+            **broker_options(url), connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, heartbeat=0
+        )
         try:
-            self._connection = amqp.Connection(
-                **broker_options(url), connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, heartbeat=0
-            )
             self._connection.connect()
             self._channel = self._connection.channel()
             self._channel.confirm_select()
         except (OSError, amqp.AMQPError) as error:
+            self.abandon()
             raise BrokerUnreachable(f"no connection to the broker: {error}") from error
         self._channel.events["basic_ack"].add(self._on_ack)
         self._channel.events["basic_nack"].add(self._on_nack)
@@ -79,12 +80,15 @@ class ConfirmedConnection:
         try:
             for start in range(0, len(messages), ROUND):
                 self._send_round(range(start, min(start + ROUND, len(messages))))
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):  # reading has the first, writing the second
             self._give_up(ConfirmTimeout(f"no confirm from the broker within {self.timeout:g} s"))
         except amqp.exceptions.ChannelError as error:
             self._give_up(ChannelClosed(f"the broker closed the channel: {error}"))
         except (OSError, amqp.AMQPError) as error:
             self._give_up(BrokerUnreachable(f"the connection to the broker was lost: {error}"))
+        except BaseException:  # a time limit of the caller's, or Control-C: half a frame may have been sent
+            self.abandon()
+            raise
         return self._results
 
     def _send_round(self, indexes: range) -> None:
@@ -129,14 +133,16 @@ class ConfirmedConnection:
         for index in self._settle(tag, multiple):
             self._results[index] = Refused("the broker refused the message (a queue is full or failing)")
 
-    def _on_return(self, code: int, text: str, exchange: str, key: str, message: amqp.Message) -> None:
+    def _on_return(self, reason: amqp.ChannelError, exchange: str, key: str, message: amqp.Message) -> None:
         """A return comes before its message's confirm and bears no tag: the first open one that looks alike is it."""
         returned = (message.properties.get("message_id"), exchange, key)
         for index in self._open.values():
             sent = self._messages[index]
             alike = (sent.message_id, sent.exchange, sent.routing_key) == returned
             if alike and not isinstance(self._results[index], Unroutable):
-                self._results[index] = Unroutable(f"{code} {text}: no queue takes {key!r} from exchange {exchange!r}")
+                self._results[index] = Unroutable(
+                    f"{reason.reply_code} {reason.reply_text}: no queue takes {key!r} from exchange {exchange!r}"
+                )
                 return
 
     def looks_alive(self) -> bool:

@@ -4,7 +4,7 @@ import os
 import threading
 from collections.abc import Sequence
 
-from millrace.errors import BrokerUnreachable, ChannelClosed, PublishError
+from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError
 from millrace.publishing.connection import ConfirmedConnection, broker_options
 from millrace.publishing.message import Message
 
@@ -25,6 +25,8 @@ class Sender:
 
     def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
         """Send all; for each, None if it was confirmed, else why not. A lost connection is tried once more."""
+        if not messages:
+            return []
         self._after_fork()
         with self._lock:
             results = self._send_once(messages)
@@ -38,11 +40,20 @@ class Sender:
             return results
 
     def _send_singly(self, messages: Sequence[Message], results: list[PublishError | None]) -> None:
-        """A closed channel says only that one of many was refused: send each that it left open by itself."""
+        """A closed channel says only that one of many was refused: send each that it left open by itself.
+
+        Each refusal costs a connection, and depends on nothing but exchange and key: there is one for each of those.
+        """
+        refused: dict[tuple[str, str], PublishError] = {}
         for index, result in enumerate(results):
             if isinstance(result, ChannelClosed):
-                results[index] = self._send_once([messages[index]])[0]
-                if isinstance(results[index], BrokerUnreachable):
+                message = messages[index]
+                place = message.exchange, message.routing_key
+                error = refused.get(place) or self._send_once([message])[0]
+                results[index] = error
+                if isinstance(error, ChannelClosed):
+                    refused[place] = error
+                elif isinstance(error, BrokerUnreachable | ConfirmTimeout):
                     return
 
     def send_one(self, message: Message) -> None:
