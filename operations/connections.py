@@ -22,10 +22,14 @@ class NotRunning(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """Where things are; `stack` is what `make up` noted about the local stack, empty if it is not running."""
+    """Where things are; `stack` is what `make up` noted about the local stack, empty if it is not running.
+
+    `directory` holds the local stack's state and logs.
+    """
 
     environment: Mapping[str, str]
     stack: Mapping[str, Any] = field(default_factory=dict)
+    directory: Path = STATE_DIRECTORY
 
     @property
     def vhost(self) -> str:
@@ -75,7 +79,7 @@ class Connections:
             raise NotRunning(f"the local stack has no broker user {user}: run `make up` to apply the catalog")
         return str(passwords[user])
 
-    def _of_stack(self, key: str, variable: str) -> Any:  # noqa: ANN401 (parsed JSON)
+    def _of_stack(self, key: str, variable: str) -> Any:
         if key not in self.stack:
             raise NotRunning(f"no stack is running here: run `make up` (or set {variable})")
         return self.stack[key]
@@ -91,13 +95,14 @@ class Connections:
         return not same
 
 
-def connections(environment: Mapping[str, str] = os.environ, directory: Path = STATE_DIRECTORY) -> Connections:
+def connections(environment: Mapping[str, str] = os.environ, directory: Path | None = None) -> Connections:
     """The connections as known now."""
+    directory = directory or STATE_DIRECTORY
     try:
         stack = json.loads((directory / "stack.json").read_text())
     except FileNotFoundError:
         stack = {}
-    return Connections(environment=environment, stack=stack)
+    return Connections(environment=environment, stack=stack, directory=directory)
 
 
 def catalog(environment: Mapping[str, str] = os.environ) -> Catalog:

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from millrace import names
 from millrace.declarations import Catalog
 from millrace.envelope import payload_from
 from millrace.errors import UnknownEventType
@@ -61,13 +60,17 @@ def _followed(engine: Engine, catalog: Catalog, published: list[str], began: flo
             reports = [why(connection, catalog, event_id) for event_id in _since(connection, published, began)]
         unsettled = [report for report in reports if report["state"] in ("in flight", UNKNOWN)]
         if not unsettled or time.monotonic() > deadline:
-            return reports
+            return [report for report in reports if not _is_own_task(report["type"], catalog)]
         time.sleep(_POLL_SECONDS)
 
 
+def _is_own_task(type_: str | None, catalog: Catalog) -> bool:
+    """A group's own tasks are waited for, as events come of them, but they are nobody else's concern."""
+    return type_ is not None and catalog.task_owner(type_) is not None
+
+
 def _since(connection: Connection, published: list[str], began: float) -> list[str]:
-    """The events published here and those that handlers published since."""
-    theirs = select(outbox.c.event_id).where(outbox.c.created_at >= began, outbox.c.exchange == names.IN)
+    """The events published here, and the events and tasks that handlers sent since."""
+    sent = select(outbox.c.event_id).where(outbox.c.created_at >= began).order_by(outbox.c.id)
     seen = select(accepted.c.event_id).where(accepted.c.accepted_at >= began).order_by(accepted.c.accepted_at)
-    followers = [*connection.execute(seen).scalars(), *connection.execute(theirs.order_by(outbox.c.id)).scalars()]
-    return list(dict.fromkeys([*published, *followers]))
+    return list(dict.fromkeys([*published, *connection.execute(sent).scalars(), *connection.execute(seen).scalars()]))

@@ -5,14 +5,14 @@ from pathlib import Path
 
 from millrace.declarations import Catalog
 
-from operations.connections import STATE_DIRECTORY, Connections
+from operations.connections import Connections
 from operations.queue_numbers import queue_numbers
 from operations.status import ProcessNumbers, Situation
 from operations.store_numbers import store_numbers
 from workers.database import connect, reading
 
 
-def read_situation(where: Connections, catalog: Catalog, directory: Path = STATE_DIRECTORY) -> Situation:
+def read_situation(where: Connections, catalog: Catalog) -> Situation:
     """The situation now; raises NotRunning, BrokerUnreadable or a database error."""
     queues = queue_numbers(where.monitoring_url(), where.vhost)
     engine = connect(where.database_url())
@@ -21,7 +21,7 @@ def read_situation(where: Connections, catalog: Catalog, directory: Path = STATE
             store = store_numbers(connection)
     finally:
         engine.dispose()
-    processes = read_processes(directory, catalog)
+    processes = read_processes(where.directory, catalog)
     return Situation(queues=queues, store=store, processes=processes, flower=where.stack.get("flower", {}))
 
 

@@ -1,19 +1,22 @@
 """Whether a broker has what the catalog says: pure comparison of a Topology with a BrokerState."""
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from millrace import names
 from millrace.topology import Binding, Policy, Queue, Topology, User
 
-from workers.broker_state import BrokerState, BrokerUnreadable, broker_state
+from workers.broker_state import BrokerState, BrokerUnreadable, QueueState, broker_state
 
 __all__ = ["BrokerState", "BrokerUnreadable", "broker_state", "differences", "extras", "settled"]
 
 #: A quorum queue tells the broker its policy every five seconds, and the management API a moment later (3.10).
 SETTLE_SECONDS = 15.0
 _POLL_SECONDS = 0.5
+#: What `apply-to` may be for a policy to reach a quorum queue or a stream.
+_QUEUE_POLICIES = ("queues", "all", "quorum_queues", "streams")
 #: Where Celery binds control and event queues of its own as it runs.
 _CELERY_EXCHANGES = frozenset({names.PIDBOX, names.PIDBOX_REPLY, names.CELERY_EVENTS})
 
@@ -24,7 +27,8 @@ def settled(topology: Topology, read: Callable[[], BrokerState]) -> tuple[list[s
     while True:
         state = read()
         found = differences(topology, state)
-        if not any(line.startswith("policy ") for line in found) or time.monotonic() > deadline:
+        may_settle = state.policies is None and any(line.startswith("policy ") for line in found)
+        if not may_settle or time.monotonic() > deadline:
             return found, state
         time.sleep(_POLL_SECONDS)
 
@@ -79,22 +83,26 @@ def _arguments(queue: Queue) -> dict[str, Any]:
 
 
 def _policy(wanted: Policy, state: BrokerState) -> Iterator[str]:
-    """Queues tell the definition in effect; of exchanges only an administrator sees more than the policy's name."""
-    if wanted.apply_to == "exchanges":
-        yield from _exchange_policy(wanted, state)
-    elif wanted.target in state.queues:
-        yield from _definition(wanted, state.queues[wanted.target].policy)
-
-
-def _exchange_policy(wanted: Policy, state: BrokerState) -> Iterator[str]:
-    exchange = state.exchanges.get(wanted.target)
-    if exchange is None:
+    """An administrator sees the policies themselves, at once; others what queues tell, and of exchanges a name."""
+    on_exchange = wanted.apply_to == "exchanges"
+    target = (state.exchanges if on_exchange else state.queues).get(wanted.target)
+    if target is None:
         return
-    if exchange.policy_name != wanted.name:
-        have = exchange.policy_name or "none"
+    if state.policies is not None:
+        yield from _definition(wanted, _in_effect(wanted, state.policies.values()))
+    elif isinstance(target, QueueState):
+        yield from _definition(wanted, target.policy)
+    elif target.policy_name != wanted.name:
+        have = target.policy_name or "none"
         yield f"policy {wanted.name}: must be in effect on exchange {wanted.target}, is {have}"
-    elif state.policies is not None:
-        yield from _definition(wanted, state.policies.get(wanted.name, {}).get("definition"))
+
+
+def _in_effect(wanted: Policy, policies: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """What the broker applies to a policy's target: of all that match, the one of the highest priority."""
+    kinds = ("exchanges", "all") if wanted.apply_to == "exchanges" else _QUEUE_POLICIES
+    matching = [p for p in policies if p["apply-to"] in kinds and re.search(p["pattern"], wanted.target)]
+    found = max(matching, key=lambda policy: policy.get("priority", 0), default=None)
+    return None if found is None else found["definition"]
 
 
 def _definition(wanted: Policy, have: Mapping[str, Any] | None) -> Iterator[str]:

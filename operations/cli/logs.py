@@ -6,7 +6,7 @@ from typing import IO
 
 import click
 
-from operations.connections import STATE_DIRECTORY, NotRunning, catalog
+from operations.connections import NotRunning, catalog, connections
 
 FOLLOW_SECONDS = 0.2
 TAIL_BYTES = 1024 * 1024
@@ -32,7 +32,7 @@ def command(name: str, follow: bool, lines: int) -> None:
 
 
 def _log_of(name: str) -> Path:
-    directory = STATE_DIRECTORY / "logs"
+    directory = connections().directory / "logs"
     for candidate in (name, f"worker-{name}"):
         path = directory / f"{candidate}.log"
         if path.parent == directory and path.is_file():

@@ -17,7 +17,7 @@ PURGE_SECONDS = 60
 MAX_TASKS = 20_000
 #: Flower asks workers eight things at once, each over its own connection, while it listens to events on another.
 CONNECTIONS = 20
-COLUMNS = "name,uuid,state,received,started,runtime,retries,worker"
+COLUMNS = "name,uuid,state,received,runtime,worker"
 
 
 def make_flower(settings: FlowerSettings, loop: IOLoop) -> Flower:

@@ -1,7 +1,6 @@
 """The command: exit codes, messages and JSON shapes, without any server."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +25,6 @@ def no_stack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("BROKER_URL", "DATABASE_URL", "MONITORING_URL", "CATALOG"):
         monkeypatch.delenv(f"MILLRACE_{name}", raising=False)
     monkeypatch.setattr("operations.connections.STATE_DIRECTORY", tmp_path)
-    monkeypatch.setattr("operations.connections.connections.__defaults__", (os.environ, tmp_path))
 
 
 @pytest.fixture
@@ -73,7 +71,7 @@ def run(*arguments: str, stdin: str | bytes | None = None) -> Result:
     return CliRunner().invoke(cli, list(arguments), input=stdin)
 
 
-def run_json(*arguments: str) -> Any:  # noqa: ANN401 (parsed JSON)
+def run_json(*arguments: str) -> Any:
     result = run(*arguments, "--json")
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)
@@ -231,8 +229,7 @@ def test_the_catalog_is_listed() -> None:
     assert "user.signed_up" in run("catalog").output
 
 
-def test_a_log_is_printed_and_others_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operations.cli.logs.STATE_DIRECTORY", tmp_path)
+def test_a_log_is_printed_and_others_are_named(tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "worker-signup.log").write_text("one\ntwo\n")
     assert run("logs", "signup", "-n", "1").output == "two\n"
@@ -248,5 +245,5 @@ def test_control_characters_do_not_reach_the_terminal() -> None:
 def test_quick_commands_load_nothing_heavy(module: str) -> None:
     heavy = ("celery", "pulumi", "flower", "httpx", "alembic", "rich", "kombu")
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)  # noqa: S603
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == "[]"

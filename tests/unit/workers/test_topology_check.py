@@ -24,7 +24,6 @@ def state_of(wanted: Topology) -> BrokerState:
             q.name: QueueState(kind=q.kind, arguments=q.arguments, policy=on_queues.get(q.name)) for q in wanted.queues
         },
         bindings=frozenset((b.source, b.destination, b.key, b.to_exchange) for b in wanted.bindings),
-        policies={policy.name: {"definition": dict(policy.definition)} for policy in wanted.policies},
         users={user.name: user for user in wanted.users},
     )
 
@@ -51,6 +50,22 @@ def test_an_edited_policy_is_named() -> None:
         "policy signup: delivery-limit must be 1000, is 5",
         "policy signup: max-length must not be set, is 10",
     ]
+
+
+def test_an_administrator_sees_the_policies_themselves() -> None:
+    policies = {
+        policy.name: {"pattern": policy.pattern, "apply-to": policy.apply_to, "definition": dict(policy.definition)}
+        for policy in WHOLE.policies
+    }
+    assert differences(WHOLE, replace(GOOD, policies=policies)) == []
+    edited = {**policies["signup"]["definition"], "delivery-limit": 5}  # type: ignore[dict-item]
+    changed = {**policies, "signup": {**policies["signup"], "definition": edited}}
+    assert differences(WHOLE, replace(GOOD, policies=changed)) == ["policy signup: delivery-limit must be 1000, is 5"]
+    over = {"pattern": "^in|^signup$", "apply-to": "all", "priority": 9, "definition": edited}
+    found = differences(WHOLE, replace(GOOD, policies={**policies, "over": over}))
+    assert found == ["policy signup: delivery-limit must be 1000, is 5"]
+    without = {name: policy for name, policy in policies.items() if name != "events-unrouted"}
+    assert differences(WHOLE, replace(GOOD, policies=without)) == ["policy events-unrouted: missing"]
 
 
 def test_a_missing_policy_is_named() -> None:

@@ -1,0 +1,86 @@
+"""The command against a running stack, on both stores."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.operations.conftest import Millrace
+from tests.integration.workers.stack import Stack, until
+
+GROUPS = ("ledger", "flaky", "fragile")
+#: More than one round of confirms.
+MANY = 600
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes(stack: Stack) -> Iterator[None]:
+    """Workers of all groups, relay and keeper."""
+    for group in GROUPS:
+        stack.start_worker(group)
+    stack.start_relay()
+    stack.start_keeper()
+    stack.consuming(*GROUPS)
+    yield
+    stack.stop()
+
+
+def state(millrace: Millrace, event_id: str) -> str:
+    return str(json.loads(millrace("why", event_id, "--json").stdout)["state"])
+
+
+def published(millrace: Millrace, type_: str = "order.placed", **data: str) -> str:
+    result = millrace("publish", type_, "--data", json.dumps(data), "--json")
+    assert result.exit_code == 0, result.output
+    return str(json.loads(result.stdout)["id"])
+
+
+def test_an_event_is_published_and_followed(millrace: Millrace) -> None:
+    event_id = published(millrace, order_id="o-1")
+    until(lambda: state(millrace, event_id) == "processed", what="the event processed")
+    report = json.loads(millrace("why", event_id, "--json").stdout)
+    assert {name: group["outcome"] for name, group in report["groups"].items()} == dict.fromkeys(GROUPS, "processed")
+
+
+def test_the_same_id_is_absorbed(millrace: Millrace, stack: Stack) -> None:
+    arguments = ("publish", "order.placed", "--data", '{"order_id": "o-2"}', "--id", "twice", "--json")
+    assert [json.loads(millrace(*arguments).stdout)["id"] for _ in range(2)] == ["twice", "twice"]
+    until(lambda: state(millrace, "twice") == "processed", what="the event processed")
+    assert len(stack.effects("ledger", "o-2")) == 1
+
+
+def test_many_are_published_from_lines(millrace: Millrace) -> None:
+    lines = "".join(json.dumps({"order_id": f"many-{number}"}) + "\n" for number in range(MANY))
+    result = millrace("publish", "order.placed", "--data", "-", "--json", stdin=lines)
+    assert result.exit_code == 0, result.output
+    ids = json.loads(result.stdout)["ids"]
+    assert len(set(ids)) == MANY
+    until(lambda: state(millrace, ids[-1]) == "processed", seconds=60, what="the last event processed")
+
+
+def test_what_no_group_takes_is_parked_and_listed_the_same_each_time(millrace: Millrace) -> None:
+    ids = [published(millrace, "order.shipped", order_id=f"p-{number}") for number in range(3)]
+    until(lambda: all(state(millrace, event_id) == "parked" for event_id in ids), what="the events parked")
+
+    def listed() -> list[str]:
+        return [letter["event_id"] for letter in json.loads(millrace("parked", "list", "--json").stdout)]
+
+    until(lambda: set(ids) <= set(listed()), what="the events in the list")
+    first = listed()
+    assert [listed() for _ in range(5)] == [first] * 5
+    assert millrace("alerts").exit_code == 1
+
+
+def test_status_shows_groups_and_letters(millrace: Millrace) -> None:
+    def seen() -> dict[str, int]:
+        report = json.loads(millrace("status", "--json").stdout)
+        assert set(report["groups"]) == set(GROUPS)
+        return dict(report["groups"]["ledger"])
+
+    until(lambda: seen()["consumers"] == 1 and seen()["ready"] == 0, what="one consumer and nothing waiting")
+    assert "ledger" in millrace("status").output
+
+
+def test_an_unreadable_broker_is_told(millrace: Millrace) -> None:
+    result = millrace("status", MILLRACE_MONITORING_URL="http://nobody:x@127.0.0.1:1")
+    assert (result.exit_code, "is the broker running" in result.stderr) == (3, True)
