@@ -17,7 +17,7 @@ from operations.local.errors import LocalError, log_tail
 from operations.local.layout import REPOSITORY, Layout
 from operations.local.leftovers import end_leftovers
 from operations.local.process_spec import ProcessSpec
-from operations.local.rabbitmq_node import write_secret
+from operations.local.rabbitmq_node import remove_link, write_secret
 from operations.local.spawn import open_log
 from operations.local.supervisor import digest
 
@@ -106,6 +106,7 @@ def stop_supervisor(layout: Layout, seconds: float = 120.0) -> bool:
     ended = end_leftovers(layout)
     layout.fleet.unlink(missing_ok=True)
     layout.processes.unlink(missing_ok=True)
+    remove_link(layout.broker)
     return pid is not None or ended > 0
 
 

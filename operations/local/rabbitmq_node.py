@@ -155,10 +155,21 @@ def _without_space(directory: Path) -> Path:
     directory = directory.resolve()
     if not any(character.isspace() for character in str(directory)):
         return directory
-    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
-    link = Path(tempfile.gettempdir()) / f"millrace-{os.getuid()}-{digest}"
+    link = _link(directory)
     if not link.is_symlink():
         link.symlink_to(directory)
     if link.lstat().st_uid != os.getuid() or link.resolve() != directory:
         raise LocalError(f"{link} must be a link to {directory}, got something else. Remove it, then try again.")
     return link
+
+
+def remove_link(directory: Path) -> None:
+    """Remove the link that stood for a node's directory, if there was one."""
+    link = _link(directory.resolve())
+    if link.is_symlink() and link.lstat().st_uid == os.getuid():
+        link.unlink()
+
+
+def _link(directory: Path) -> Path:
+    digest = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"millrace-{os.getuid()}-{digest}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from operations.local.errors import LocalError, log_tail
 from operations.local.management import accepts_connections, enable_feature_flags, wait_until_ready
 from operations.local.ports import LOOPBACK, free_ports, require_free
-from operations.local.rabbitmq_node import ADMIN, Node, NodePorts
+from operations.local.rabbitmq_node import ADMIN, Node, NodePorts, remove_link
 from operations.local.spawn import open_log, spawn, stop
 
 BOOT_SECONDS = 90.0
@@ -43,6 +43,7 @@ def running_node(directory: Path, server: Path, ports: NodePorts | None = None) 
     url = f"http://{LOOPBACK}:{ports.management}"
     epmd, broker = node.processes()
     with ExitStack() as stack:
+        stack.callback(remove_link, directory)
         log = stack.enter_context(open_log(directory / "broker.log"))
         mapper = spawn(epmd, log, when_parent_dies=signal.SIGKILL)
         stack.callback(stop, mapper, epmd.grace)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -46,6 +47,8 @@ def test_boots_and_ends_in_a_path_with_a_space(tmp_path: Path) -> None:
         assert node.management_url.startswith(f"http://{LOOPBACK}:")
     assert "disk space monitor encountered an error" not in (directory / "broker.log").read_text()
     assert set(psutil.Process().children(recursive=True)) <= before
+    links = [path for path in Path(tempfile.gettempdir()).glob("millrace-*") if path.is_symlink()]
+    assert directory not in [link.readlink() for link in links]
 
 
 def test_a_node_that_cannot_boot_says_so_with_its_log(tmp_path: Path) -> None:
