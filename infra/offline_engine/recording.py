@@ -71,10 +71,19 @@ def _run(
         root = get_root_resource()
         return loop.run_until_complete(_resolve(root.outputs if isinstance(root, Stack) else {}))
     finally:
+        _cancel_all(loop)
         loop.run_until_complete(loop.shutdown_default_executor())
         asyncio.set_event_loop(None)
         loop.close()
         monitor.close()
+
+
+def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """End what a failed program left waiting; dropped with the loop, it would fail whenever it is collected."""
+    open_tasks = asyncio.all_tasks(loop)
+    for task in open_tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*open_tasks, return_exceptions=True))
 
 
 async def _resolve(exported: Mapping[str, Any]) -> Mapping[str, Any]:

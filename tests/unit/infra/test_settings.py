@@ -1,6 +1,6 @@
 """The configuration: every setting of the program is declared in Pulumi.yaml, with a default that fits."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pulumi
@@ -30,9 +30,12 @@ def test_a_missing_setting_is_named(config: dict[str, str]) -> None:
 
 
 def test_a_run_after_one_that_failed_starts_afresh(config: dict[str, str]) -> None:
-    def failing() -> None:
-        declare(CATALOG, Settings.load())
+    def refuse(_password: str) -> str:
         raise ValueError("a program may fail at any point")
+
+    def failing() -> None:
+        settings = Settings.load()
+        declare(CATALOG, replace(settings, password=settings.password.apply(refuse)))
 
     with pytest.raises(ValueError, match="at any point"):
         record(failing, stack="test", config=config, known={})
