@@ -44,6 +44,12 @@ def broker_options(url: str) -> dict[str, Any]:
     return options
 
 
+def _patience(timeout: float) -> dict[int, int]:
+    """Where the system can, let it wait as long as we do: py-amqp has it end a connection after one second."""
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    return {} if option is None else {option: max(1, round(timeout * 1000))}
+
+
 class ConfirmedConnection:
     """A connection for confirmed, mandatory publishing from one thread; `broken` once anything went wrong."""
 
@@ -56,7 +62,12 @@ class ConfirmedConnection:
         self._results: list[PublishError | None] = []
         self._messages: Sequence[Message] = ()
         self._connection = amqp.Connection(
-            **broker_options(url), connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout, heartbeat=0
+            **broker_options(url),
+            connect_timeout=timeout,
+            read_timeout=timeout,
+            write_timeout=timeout,
+            heartbeat=0,
+            socket_settings=_patience(timeout),
         )
         try:
             self._connection.connect()
@@ -159,6 +170,12 @@ class ConfirmedConnection:
         self.broken = True
         with contextlib.suppress(OSError, amqp.AMQPError):
             self._connection.collect()
+
+    def let_go(self) -> None:
+        """Close this process's copy of the socket without shutting it down: after a fork the parent still uses it."""
+        self.broken = True
+        with contextlib.suppress(OSError, AttributeError):
+            self._connection.sock.close()
 
     def close(self) -> None:
         """Say goodbye to the broker and close."""

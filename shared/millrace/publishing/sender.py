@@ -8,9 +8,6 @@ from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, Pu
 from millrace.publishing.connection import ConfirmedConnection, broker_options
 from millrace.publishing.message import Message
 
-#: Connections made before a fork: closing, even dropping them, would shut the parent's socket down.
-_inherited: list[ConfirmedConnection] = []
-
 
 class Sender:
     """Sends messages with confirms and `mandatory` over one connection that is made when it is needed."""
@@ -82,7 +79,7 @@ class Sender:
         if self._pid == os.getpid():
             return
         if self._connection is not None:
-            _inherited.append(self._connection)
+            self._connection.let_go()
         self._connection, self._lock, self._pid = None, threading.Lock(), os.getpid()
 
     def close(self) -> None:

@@ -18,6 +18,7 @@ class Proxy:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.accepted = 0
+        self._cut_after: int | None = None
         self.open_all()
         self._start(self._accept)
 
@@ -40,6 +41,18 @@ class Proxy:
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def cut_after(self, count: int) -> None:
+        """Close every connection once so many bytes more went to the broker."""
+        self._cut_after = count
+
+    def _count(self, data: bytes) -> None:
+        if self._cut_after is None:
+            return
+        self._cut_after -= len(data)
+        if self._cut_after <= 0:
+            self._cut_after = None
+            self.cut()
 
     def close(self) -> None:
         """End all connections and threads."""
@@ -70,12 +83,13 @@ class Proxy:
             self._start(self._pump, client, server, self._upward)
             self._start(self._pump, server, client, self._downward)
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
         with contextlib.suppress(OSError):
             while gate.wait() and (data := source.recv(65_536)):
                 gate.wait()
                 sink.sendall(data)
+                if gate is self._upward:
+                    self._count(data)
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

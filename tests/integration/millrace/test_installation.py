@@ -1,0 +1,61 @@
+"""A service outside this repository: installs only `shared/`, has no Celery and no Pulumi, and publishes."""
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import millrace
+import pytest
+
+from tests.integration.millrace.stack import Stack
+
+SHARED = Path(millrace.__file__).parents[1]
+
+PUBLISH = """
+import importlib.util, sys
+from millrace.events import UserSignedUp
+from millrace.publishing import Publisher
+for heavy in ("celery", "kombu", "pulumi", "sqlalchemy"):
+    assert heavy not in sys.modules, heavy
+    assert importlib.util.find_spec(heavy) is None, heavy
+with Publisher(sys.stdin.readline().strip()) as publisher:
+    print(publisher.publish(UserSignedUp(user_id="12345")))
+"""
+
+IMPORT = """
+import sys
+import millrace.publishing
+print([name for name in ("celery", "kombu", "pulumi", "sqlalchemy") if name in sys.modules])
+"""
+
+
+def test_publishing_imports_nothing_heavy_even_where_it_is_installed() -> None:
+    done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.timeout(300)
+def test_a_service_installs_shared_alone_and_publishes(stack: Stack, tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", with_pip=True)
+    python = str(tmp_path / "venv" / "bin" / "python")
+    source = tmp_path / "source"
+    copy_package(source)
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", str(source)]
+    installed = subprocess.run(install, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert installed.returncode == 0, installed.stderr
+    done = subprocess.run(
+        [python, "-c", PUBLISH], input=stack.service_url(), capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (event,) = stack.taken("signup", 1)
+    assert (event.id, event.data["user_id"]) == (done.stdout.strip(), "12345")
+
+
+def copy_package(target: Path) -> None:
+    """Copy the distribution's sources, so that building it leaves nothing in the repository."""
+    sources = [SHARED / "pyproject.toml", *SHARED.glob("millrace/**/*.py"), SHARED / "millrace" / "py.typed"]
+    for path in sources:
+        copied = target / path.relative_to(SHARED)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        copied.write_bytes(path.read_bytes())
