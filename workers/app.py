@@ -120,13 +120,11 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
     app = make_app(runtime.settings.broker_url, runtime.catalog)
     group = runtime.group.name
     queue = undeclared_queue(names.group_queue(group), names.GROUPS, names.group_key(group))
-    limits = timing(runtime.group)
     app.conf.update(
         millrace_runtime=runtime,
         task_queues=[queue],
         task_default_queue=queue.name,
-        task_soft_time_limit=limits.soft_limit,
-        task_time_limit=limits.hard_limit,
+        task_time_limit=timing(runtime.group).hard_limit,
         worker_consumer="workers.guard:GuardedConsumer",
     )
     for command in set(Panel.data) - HARMLESS_COMMANDS:

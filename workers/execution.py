@@ -4,7 +4,6 @@ import time
 import traceback
 from dataclasses import dataclass
 
-from celery.exceptions import SoftTimeLimitExceeded
 from millrace.envelope import Envelope, fingerprint
 from millrace.errors import Discard, Permanent, PublishError
 from millrace.publishing.message import Message
@@ -14,6 +13,7 @@ from workers import inbox
 from workers.database import begin, is_outage
 from workers.outgoing import Failure, delayed, event_letter
 from workers.received import Received
+from workers.overrun import interrupted_after
 from workers.report import Report
 from workers.runtime import Runtime
 from workers.work import UnitOfWork
@@ -73,7 +73,8 @@ class Execution:
         work = UnitOfWork(self.runtime.engine, self.runtime.catalog, held)
         started = time.monotonic()
         try:
-            self.runtime.handlers[self._event.type](self.received.payload, work)
+            with interrupted_after(self.runtime.timing.soft_limit):
+                self.runtime.handlers[self._event.type](self.received.payload, work)
             return self._complete(held, work, inbox.PROCESSED, started)
         except Discard as reason:
             return self._complete(held, None, inbox.DISCARDED, started, note=str(reason))
@@ -156,6 +157,4 @@ def _milliseconds(started: float) -> float:
 
 
 def _text_of(error: Exception) -> str:
-    if isinstance(error, SoftTimeLimitExceeded):
-        return "ran longer than its declared longest runtime"
     return f"{type(error).__name__}: {error}".splitlines()[0][:500]

@@ -14,9 +14,9 @@ MARGIN_SECONDS = 5.0
 class Timing:
     """The time limits of one group, in seconds, each longer than the one before it."""
 
-    #: The handler gets SoftTimeLimitExceeded.
+    #: The handler itself is interrupted with an exception.
     soft_limit: float
-    #: The child process is killed.
+    #: The child process is killed, whatever it does.
     hard_limit: float
     #: Another delivery may take the event over; longer than any attempt can live.
     lease: float
@@ -27,5 +27,5 @@ class Timing:
 def timing(group: WorkerGroup) -> Timing:
     """The time limits of a group; soft < hard < lease < grace."""
     longest = group.longest_runtime.total_seconds()
-    hard = longest + max(1.0, longest * 0.1)
+    hard = longest + max(1.0, longest * 0.1) + MARGIN_SECONDS
     return Timing(soft_limit=longest, hard_limit=hard, lease=hard + MARGIN_SECONDS, grace=hard + 2 * MARGIN_SECONDS)
