@@ -19,6 +19,9 @@ _OWN = "x-millrace-"
 #: The broker's own words for why it dead-lettered (RabbitMQ, dead letter exchanges), in ours.
 _BROKER_CAUSES = {"rejected": "rejected by the worker", "delivery_limit": "given back too often", "expired": "expired"}
 
+#: The broker counts in these how often a message was given back.
+_COUNTS = frozenset({"x-delivery-count", "x-acquired-count"})
+
 
 def letter_row(queue: str, routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, Any]:
     """The row of `letters` for a message as it came through a transit queue."""
@@ -126,7 +129,8 @@ def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> s
     mark = headers.get(LETTER_HEADER)
     if isinstance(mark, str) and mark.isascii() and mark.isprintable() and 0 < len(mark) <= 64:  # noqa: PLR2004 (the column's length)
         return mark
-    content = [queue, headers, str(delivery.properties.get("message_id"))]
+    lasting = {name: value for name, value in headers.items() if name not in _COUNTS}
+    content = [queue, lasting, str(delivery.properties.get("message_id"))]
     digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
     digest.update(delivery.body)
     return digest.hexdigest()

@@ -59,6 +59,8 @@ class Keeper:
         self._catalog: Catalog = settings.load_catalog()
         self._engine = engine
         self._batch = Batch()
+        #: how many letters this keeper has stored or recognized
+        self.letters_seen = 0
         options = broker_options(settings.broker_url)
         self._connection = amqp.Connection(**options, connect_timeout=10, heartbeat=HEARTBEAT_SECONDS)
         self._connection.connect()
@@ -87,6 +89,7 @@ class Keeper:
                 store(connection, batch)
             self._channel.basic_ack(batch.last_tag, multiple=True)
             INDEXED.inc(len(batch.accepted))
+            self.letters_seen += len(batch.letters)
             for row, _ in batch.letters:
                 STORED.labels(row["kind"]).inc()
                 shown = {name: row[name] for name in ("kind", "group_name", "event_id", "type", "cause")}

@@ -1,0 +1,186 @@
+"""The keeper on a real broker: each message one letter, none lost, whatever comes twice."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import amqp
+import pytest
+from millrace import names
+from millrace.envelope import Envelope
+from millrace.publishing.connection import broker_options
+from millrace.publishing.message import Message, event_message
+from millrace.publishing.sender import Sender
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+
+from tests.integration.workers.sample_catalog import EXTENDED
+from tests.integration.workers.stack import Stack, until
+from workers.database import begin, connect
+from workers.keeper import Keeper, release_parked
+from workers.letters import discard, replay
+from workers.outgoing import Failure, event_letter
+from workers.settings import Settings
+from workers.tables import accepted, letters, outbox
+
+
+@pytest.fixture
+def keeper(stack: Stack) -> Iterator[Keeper]:
+    """A keeper in this process, its rounds made by the test."""
+    with stack.engine() as engine:
+        made = Keeper(settings(stack), engine)
+        yield made
+        made.close()
+
+
+def settings(stack: Stack, **changes: str) -> Settings:
+    """The keeper's settings."""
+    own = {"broker_url": stack.url("keeper"), "database_url": stack.database_url, "catalog": stack.catalog_name}
+    return Settings(**{**own, **changes})  # type: ignore[arg-type]
+
+
+def send(stack: Stack, user: str, *messages: Message) -> None:
+    """Send as one of the stack's users."""
+    sender = Sender(stack.url(user))
+    try:
+        assert sender.send(messages) == [None] * len(messages)
+    finally:
+        sender.close()
+
+
+def shipped(id_: str) -> Message:
+    """An event that no group takes."""
+    return event_message(Envelope(id=id_, source="/t", type="order.shipped", data={"order_id": id_}))
+
+
+def parked(stack: Stack, *ids: str) -> list[str]:
+    """The states of the parked letters of some events, oldest first."""
+    query = select(letters.c.state).where(letters.c.event_id.in_(ids)).order_by(letters.c.id)
+    return [row.state for row in stack.rows(query)]
+
+
+def rounds(keeper: Keeper, stack: Stack, *ids: str, state: str = "open") -> None:
+    """Make rounds until all these are letters in that state."""
+
+    def stored() -> bool:
+        keeper.round()
+        return parked(stack, *ids) == [state] * len(ids)
+
+    until(stored, what=f"letters of {ids}")
+
+
+def test_parked_events_keep_their_order_and_bytes(stack: Stack, keeper: Keeper) -> None:
+    """What no group takes becomes a letter; the log of accepted events is indexed."""
+    sent = [shipped(f"p{number}") for number in range(20)]
+    send(stack, "service.web", *sent)
+    rounds(keeper, stack, *(message.message_id for message in sent))
+    stored = [row for row in stack.letters("parked") if row.event_id in {message.message_id for message in sent}]
+    assert [row.body for row in stored] == [message.body for message in sent]
+    until(lambda: keeper.round() or len(stack.rows(select(accepted))) == 20, what="the index")
+    assert {row.event_id for row in stack.rows(select(accepted))} == {message.message_id for message in sent}
+
+
+def held(stack: Stack, queue: str) -> int:
+    """How many messages a queue holds, once no consumer has one of them."""
+    with amqp.Connection(**broker_options(stack.url("keeper"))) as connection:
+        return int(connection.channel().queue_declare(queue, passive=True).message_count)
+
+
+def test_redelivered_letter_is_one(stack: Stack) -> None:
+    """A keeper that dies between store and ack leaves one letter, not two."""
+    send(stack, "service.web", shipped("again"))
+    with stack.engine() as engine:
+        first = Keeper(settings(stack), engine)
+        first._channel.basic_ack = lambda *_args, **_more: None  # the ack never gets to the broker
+        rounds(first, stack, "again")
+        first.close()
+        until(lambda: held(stack, names.PARKED) == 1, what="the message, back in its queue")
+        second = Keeper(settings(stack), engine)
+        until(lambda: second.round() or second.letters_seen == 1, what="the redelivery")
+        second.close()
+        assert held(stack, names.PARKED) == 0
+    assert parked(stack, "again") == ["open"]
+
+
+def test_equal_messages_without_identity_are_as_many_letters(stack: Stack, keeper: Keeper) -> None:
+    """Two that are the same to the byte, and not redelivered, are two."""
+    bare = Message(exchange=names.IN, routing_key="nobody.takes_this", body=b"the same", message_id="same")
+    send(stack, "service.web", bare, bare)
+    until(lambda: keeper.round() or parked(stack, "same") == ["open", "open"], what="two letters")
+
+
+def test_released_event_that_is_parked_again_is_open_again(stack: Stack, keeper: Keeper) -> None:
+    """Its key is known, and closed: it must not be taken for one that is settled."""
+    send(stack, "service.web", shipped("back"))
+    rounds(keeper, stack, "back")
+    with stack.engine() as engine, begin(engine) as connection:
+        id_ = stack.rows(select(letters.c.id).where(letters.c.event_id == "back"))[0].id
+        assert discard(connection, [id_]) == 1
+    assert parked(stack, "back") == ["discarded"]
+    send(stack, "service.web", shipped("back"))
+    rounds(keeper, stack, "back")
+
+
+def test_broker_s_own_dead_letter_tells_its_reason(stack: Stack, keeper: Keeper) -> None:
+    """A plain reject, the way out when nothing else works, ends as a letter with the broker's word for it."""
+    event = event_message(Envelope(id="rejected", source="/t", type="order.placed", data={"order_id": "r"}))
+    send(stack, "service.web", event)
+    with amqp.Connection(**keeper_options(stack)) as connection:
+        channel = connection.channel()
+        message = until(lambda: channel.basic_get("ledger"), what="the event")
+        channel.basic_reject(message.delivery_tag, requeue=False)
+        rounds(keeper, stack, "rejected")
+    assert [row.cause for row in stack.letters() if row.event_id == "rejected"] == ["rejected by the worker"]
+
+
+def keeper_options(stack: Stack) -> dict[str, object]:
+    """Connection options of the ledger group's user."""
+    return broker_options(stack.url("group.ledger"))
+
+
+def test_release_waits_for_a_group_and_publishes_once(stack: Stack, keeper: Keeper) -> None:
+    """Without a group nothing is released; with one, each letter gives one outbox row."""
+    send(stack, "service.web", shipped("wait"))
+    rounds(keeper, stack, "wait")
+    with stack.engine() as engine:
+        waiting = len([row for row in stack.letters("parked") if row.type == "order.shipped"])
+        assert release_parked(engine, keeper._catalog) == 0
+        assert release_parked(engine, EXTENDED) == waiting
+        assert release_parked(engine, EXTENDED) == 0
+    rows = stack.rows(select(outbox).where(outbox.c.event_id == "wait"))
+    assert [(row.exchange, row.routing_key) for row in rows] == [("events", "order.shipped")]
+    assert parked(stack, "wait") == ["released"]
+
+
+def test_dead_letter_sent_twice_is_one_and_replay_raises_the_generation(stack: Stack, keeper: Keeper) -> None:
+    """The letter's own mark tells it; the replayed message bears the next generation and the same bytes."""
+    event = Envelope(id="twice", source="/t", type="order.placed", data={"order_id": "t"})
+    letter = event_letter(event, "ledger", Failure(cause="permanent", error="no", stack="s"), generation=0)
+    send(stack, "group.ledger", letter, letter)
+    until(lambda: keeper.round() or parked(stack, "twice") == ["open"], what="the letter")
+    until(lambda: keeper.round() or keeper.letters_seen == 2, what="both of them")
+    stored = [row for row in stack.letters() if row.event_id == "twice"]
+    assert [(row.cause, row.error, row.stack) for row in stored] == [("permanent", "no", "s")]
+    with stack.engine() as engine, begin(engine) as connection:
+        replay(connection, [stored[0].id])
+    [row] = stack.rows(select(outbox).where(outbox.c.event_id == "twice"))
+    assert row.headers == {"x-millrace-generation": 1}
+    assert (row.exchange, row.routing_key, row.body) == ("groups", "group.ledger", letter.body)
+
+
+def test_messages_wait_while_the_store_is_out(stack: Stack, tmp_path: Path) -> None:
+    """A store that fails leaves the messages in their queue, in the hands of the next keeper."""
+    send(stack, "service.web", shipped("patient"))
+    broken = replace(settings(stack), database_url=f"sqlite:///{tmp_path / 'empty.db'}")
+    with stack.engine() as engine:
+        keeper = Keeper(settings(stack), engine)
+        keeper._engine = connect(broken.database_url)
+        with pytest.raises(OperationalError):
+            keeper.round()
+        keeper._engine.dispose()
+        keeper.close()
+        healed = Keeper(settings(stack), engine)
+        rounds(healed, stack, "patient")
+        healed.close()
+    assert json.loads(next(r.body for r in stack.letters("parked") if r.event_id == "patient"))["id"] == "patient"
