@@ -129,7 +129,7 @@ def _service_row(service: Service) -> tuple[str, str, str]:
     return f"`{service.name}`", f"`{names.service_user('VHOST', service.name)}`", allowed
 
 
-def _table(head: tuple[str, ...], rows: Any) -> str:  # noqa: ANN401 (rows of text)
+def _table(head: tuple[str, ...], rows: Any) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

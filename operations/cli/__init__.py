@@ -58,7 +58,7 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl(list(SUMMARIES.items()))
 
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 (click's signature)
+    def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an expected error ends it with one message on stderr."""
         try:
             return super().invoke(ctx)

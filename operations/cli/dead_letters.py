@@ -40,7 +40,7 @@ def show_command(letter_id: int, as_json: bool) -> None:
     print_letter(KIND, letter_id, as_json)
 
 
-def _choice(function: Any) -> Any:  # noqa: ANN401 (a decorator)
+def _choice(function: Any) -> Any:
     options = [
         click.argument("ids", nargs=-1, type=int),
         click.option("--all", "everything", is_flag=True, help="All open ones."),
@@ -57,7 +57,7 @@ def _choice(function: Any) -> Any:  # noqa: ANN401 (a decorator)
 
 @command.command("replay")
 @_choice
-def replay_command(*, yes: bool, **chosen: Any) -> None:  # noqa: ANN401, ARG001 (replaying asks nothing)
+def replay_command(*, yes: bool, **chosen: Any) -> None:  # noqa: ARG001 (replaying asks nothing)
     """Hand dead letters to their group again; each once, however often this is called."""
     from workers.letters import replay  # noqa: PLC0415
 
@@ -66,7 +66,7 @@ def replay_command(*, yes: bool, **chosen: Any) -> None:  # noqa: ANN401, ARG001
 
 @command.command("discard")
 @_choice
-def discard_command(*, yes: bool, **chosen: Any) -> None:  # noqa: ANN401 (click's options)
+def discard_command(*, yes: bool, **chosen: Any) -> None:
     """Close dead letters without replaying them; their bytes stay for the retention's time."""
     from workers.letters import discard  # noqa: PLC0415
 

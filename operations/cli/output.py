@@ -59,6 +59,6 @@ def short(text: object, length: int = 100) -> str:
     return line if len(line) <= length else line[: length - 1] + "…"
 
 
-def as_option(function: Any) -> Any:  # noqa: ANN401 (a decorator)
+def as_option(function: Any) -> Any:
     """The option --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON for scripts.")(function)

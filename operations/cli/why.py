@@ -48,7 +48,7 @@ def _show(report: dict[str, Any]) -> None:
             click.echo(f"{letter['kind']} letter {letter['id']} ({letter['cause']}): millrace {shown}")
 
 
-def _row(name: str, group: dict[str, Any], short: Any) -> tuple[object, ...]:  # noqa: ANN401 (a function)
+def _row(name: str, group: dict[str, Any], short: Any) -> tuple[object, ...]:
     when = group.get("at")
     if group.get("retry_at"):
         when = f"retry at {group['retry_at']}"

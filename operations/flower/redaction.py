@@ -11,7 +11,7 @@ HIDDEN = "(not shown)"
 _PAYLOADS = frozenset({"args", "kwargs", "result"})
 
 
-def without_payloads(told: Any) -> Any:  # noqa: ANN401 (whatever a worker tells)
+def without_payloads(told: Any) -> Any:
     """The same, with arguments and results of tasks hidden, at any depth."""
     if isinstance(told, Mapping):
         return {
@@ -33,6 +33,6 @@ class RedactedEvents(Events):  # type: ignore[misc]
 class RedactedInspector(Inspector):  # type: ignore[misc]
     """What workers tell about the tasks they hold, without payloads."""
 
-    def _on_update(self, workername: str, method: str, response: Any) -> None:  # noqa: ANN401 (Flower's signature)
+    def _on_update(self, workername: str, method: str, response: Any) -> None:
         shown = without_payloads(response) if method in self.task_inspect_methods else response
         super()._on_update(workername, method, shown)

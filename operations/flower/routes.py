@@ -68,12 +68,12 @@ def restrict() -> None:
     handlers[:] = [_guarded(route) for route in handlers if _handler(route) not in _LEFT_OUT]
 
 
-def _handler(route: Any) -> type:  # noqa: ANN401 (a URLSpec or a tuple)
+def _handler(route: Any) -> type:
     found: type = route.handler_class if isinstance(route, URLSpec) else route[1]
     return found
 
 
-def _guarded(route: Any) -> Any:  # noqa: ANN401 (a URLSpec or a tuple)
+def _guarded(route: Any) -> Any:
     replacement = _REPLACED.get(_handler(route))
     if replacement is None:
         return route
