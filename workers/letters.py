@@ -13,7 +13,7 @@ from millrace.envelope import CONTENT_TYPE
 from millrace.publishing.message import Message
 from millrace.publishing.outbox import outbox_row
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, and_, select, update
 
 from workers.received import GENERATION_HEADER
 from workers.tables import inbox, letters
@@ -48,45 +48,7 @@ class Letter:
     closed_at: float | None
 
 
-class NoSuchLetter(LookupError):
-    """There is no letter with this number."""
-
-
 _COLUMNS = [letters.c[name] for name in Letter.__dataclass_fields__]
-
-
-def list_letters(
-    connection: Connection,
-    kind: str,
-    *,
-    group: str | None = None,
-    type: str | None = None,
-    state: str = OPEN,
-    limit: int | None = 100,
-) -> list[Letter]:
-    """The letters of a kind, oldest first; reading changes nothing."""
-    chosen = and_(letters.c.kind == kind, letters.c.state == state)
-    if group is not None:
-        chosen = and_(chosen, letters.c.group_name == group)
-    if type is not None:
-        chosen = and_(chosen, letters.c.type == type)
-    query = select(*_COLUMNS).where(chosen).order_by(letters.c.id).limit(limit)
-    return [Letter(**row._mapping) for row in connection.execute(query)]
-
-
-def count_letters(connection: Connection, kind: str, *, state: str = OPEN) -> dict[str, int]:
-    """How many letters of a kind there are, by group (dead) or by type (parked, rejected)."""
-    by = letters.c.group_name if kind == DEAD else letters.c.type
-    query = select(by, func.count()).where(letters.c.kind == kind, letters.c.state == state).group_by(by)
-    return {str(name or "?"): count for name, count in connection.execute(query)}
-
-
-def get_letter(connection: Connection, id: int) -> Letter:
-    """One letter; raises NoSuchLetter."""
-    row = connection.execute(select(*_COLUMNS).where(letters.c.id == id)).one_or_none()
-    if row is None:
-        raise NoSuchLetter(f"there is no letter {id}")
-    return Letter(**row._mapping)
 
 
 def replay(connection: Connection, ids: Sequence[int]) -> int:
@@ -130,7 +92,8 @@ def _close(connection: Connection, ids: Sequence[int], kind: str | None, state: 
             mine = and_(mine, letters.c.kind == kind)
         changed = connection.execute(update(letters).where(mine).values(state=state, closed_at=store_now()))
         if changed.rowcount == 1:
-            closed.append(get_letter(connection, id_))
+            row = connection.execute(select(*_COLUMNS).where(letters.c.id == id_)).one()
+            closed.append(Letter(**row._mapping))
     return closed
 
 

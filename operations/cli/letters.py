@@ -12,12 +12,14 @@ from operations.letter_list import Selection, count_letters, letter_ids, list_le
 #: What changes letters in the caller's transaction and returns how many it changed.
 Change = Callable[[Any, list[int]], int]
 CHUNK = 500
+#: A person is shown so many unless asked otherwise; a script gets all.
+SHOWN = 100
 
 
-def print_list(selection: Selection, limit: int, as_json: bool) -> None:
+def print_list(selection: Selection, limit: int | None, as_json: bool) -> None:
     """Print the letters meant, oldest first."""
     with store_to_read() as connection:
-        found = list_letters(connection, selection, limit)
+        found = list_letters(connection, selection, limit or (None if as_json else SHOWN))
         total = count_letters(connection, selection)
     if as_json:
         emit_json(found)

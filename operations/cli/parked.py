@@ -19,9 +19,9 @@ def command() -> None:
 @command.command("list")
 @click.option("--type", "type_", help="Only this event type.")
 @click.option("--state", default="open", show_default=True, help="open, released, discarded or all.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1))
+@click.option("--limit", type=click.IntRange(1), help="At most so many; by default 100, with --json all.")
 @as_option
-def list_command(type_: str | None, state: str, limit: int, as_json: bool) -> None:
+def list_command(type_: str | None, state: str, limit: int | None, as_json: bool) -> None:
     """List parked events, oldest first."""
     from operations.cli.letters import print_list  # noqa: PLC0415
 
