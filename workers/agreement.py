@@ -2,7 +2,7 @@
 
 import contextlib
 
-import amqp  # type: ignore[import-untyped]
+import amqp
 from millrace.publishing.connection import broker_options
 from millrace.topology import Topology, group_topology, stamps
 

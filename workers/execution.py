@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from workers import inbox
 from workers.database import begin, is_outage
 from workers.outgoing import Failure, delayed, event_letter
-from workers.received import Received
 from workers.overrun import interrupted_after
+from workers.received import Received
 from workers.report import Report
 from workers.runtime import Runtime
 from workers.work import UnitOfWork

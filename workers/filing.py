@@ -125,7 +125,7 @@ def _count(headers: Mapping[str, Any], name: str) -> int | None:
 
 
 def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> str:
-    """What tells a redelivered letter from another: its own mark, else (parked: the same event is one letter) its content."""
+    """What tells a redelivered letter from another: its own mark, else its content (one parked event is one letter)."""
     mark = headers.get(LETTER_HEADER)
     if isinstance(mark, str) and mark.isascii() and mark.isprintable() and 0 < len(mark) <= 64:  # noqa: PLR2004 (the column's length)
         return mark
@@ -141,7 +141,7 @@ def json_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     return {storable(str(name)): _json_value(value) for name, value in headers.items()}
 
 
-def _json_value(value: object) -> Any:
+def _json_value(value: object) -> Any:  # noqa: PLR0911 (one per kind of value)
     match value:
         case str():
             return storable(value)

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from millrace.declarations import Catalog, Payload, WorkerGroup
+from millrace.declarations import Payload, WorkerGroup
 
 from workers.work import UnitOfWork
 
@@ -57,7 +57,7 @@ def group_of(module: str) -> str:
     return module.rpartition(".")[2].replace("_", "-")
 
 
-def load_handlers(package: str, catalog: Catalog, group: WorkerGroup) -> dict[str, Handler[Any]]:
+def load_handlers(package: str, group: WorkerGroup) -> dict[str, Handler[Any]]:
     """The group's handlers by event type; raises HandlerMissing unless they are just what the catalog says."""
     name = f"{package}.{group.name.replace('-', '_')}"
     try:
@@ -72,6 +72,7 @@ def load_handlers(package: str, catalog: Catalog, group: WorkerGroup) -> dict[st
     missing, surplus = sorted(wanted - set(handlers)), sorted(set(handlers) - wanted)
     if missing or surplus or len(found) > len(handlers):
         raise HandlerMissing(
-            f"{name} must have one handler for each of {sorted(wanted)}: missing {missing}, not in the catalog {surplus}"
+            f"{name} must have one handler for each of {sorted(wanted)}: "
+            f"missing {missing}, not in the catalog {surplus}"
         )
     return handlers

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import amqp  # type: ignore[import-untyped]
+import amqp
 import structlog
 from millrace import names
 from millrace.declarations import Catalog

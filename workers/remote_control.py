@@ -6,7 +6,7 @@ from celery.app.control import Control
 from kombu.pidbox import Mailbox
 
 
-class UndeclaredMailbox(Mailbox):  # type: ignore[misc]
+class UndeclaredMailbox(Mailbox):
     """Answers without declaring the reply exchange first, which Pulumi has made."""
 
     def _publish_reply(
@@ -19,8 +19,9 @@ class UndeclaredMailbox(Mailbox):  # type: ignore[misc]
         producer: Any = None,
         **options: Any,
     ) -> None:
+        channel = channel or self.connection.default_channel  # type: ignore[union-attr]
         headers = {"ticket": ticket, "clock": self.clock.forward()}
-        with self.producer_or_acquire(producer, channel or self.connection.default_channel) as sender:
+        with self.producer_or_acquire(producer, channel) as sender:
             sender.publish(reply, exchange=exchange, routing_key=routing_key, headers=headers, retry=True, **options)
 
 

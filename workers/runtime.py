@@ -33,7 +33,7 @@ class Runtime:
     @cached_property
     def handlers(self) -> dict[str, Handler[Any]]:
         """The group's handlers by event type."""
-        return load_handlers(self.settings.handlers, self.catalog, self.group)
+        return load_handlers(self.settings.handlers, self.group)
 
     @cached_property
     def engine(self) -> Engine:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import amqp
@@ -110,7 +111,7 @@ class Stack:
 def applied_stack(broker: Broker, state: Path) -> Iterator[Stack]:
     """Apply the catalog's topology under a new name; everything is gone afterwards."""
     name = f"t{uuid.uuid4().hex[:8]}"
-    where = {
+    where: dict[str, Any] = {
         "management_url": broker.management_url,
         "admin_user": broker.admin_user,
         "admin_password": broker.admin_password,

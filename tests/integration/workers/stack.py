@@ -15,11 +15,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import psutil
-from infra import offline_engine
 from millrace.declarations import Catalog
 from millrace.publishing import Publisher
 from sqlalchemy import Engine, Select, func, select
 
+from infra import offline_engine
 from tests.integration.workers.sample_catalog import CATALOG
 from tests.integration.workers.sample_handlers import effects
 from tests.real_servers import Broker
@@ -136,7 +136,7 @@ class Stack:
         """A publisher of a service."""
         return Publisher(self.url(f"service.{service}"), source=f"/{service}", catalog=CATALOG)
 
-    def rows(self, statement: Select[Any]) -> list[Any]:
+    def rows(self, statement: Select[*tuple[Any, ...]]) -> list[Any]:
         """What the store holds."""
         with self.engine() as engine, reading(engine) as connection:
             return list(connection.execute(statement))
@@ -162,12 +162,14 @@ class Stack:
 
     def letters(self, kind: str = "dead") -> list[Any]:
         """The open letters of a kind."""
-        return self.rows(select(letters).where(letters.c.kind == kind, letters.c.state == "open").order_by(letters.c.id))
+        chosen = (letters.c.kind == kind, letters.c.state == "open")
+        return self.rows(select(letters).where(*chosen).order_by(letters.c.id))
 
     def count(self, who: str) -> tuple[int, int]:
         """How many effects a group has had, and on how many orders."""
         query = select(func.count(), func.count(effects.c.order_id.distinct())).where(effects.c.who == who)
-        return tuple(self.rows(query)[0])  # type: ignore[return-value]
+        ((all_, orders),) = self.rows(query)
+        return all_, orders
 
     def stop(self) -> None:
         """End every process, its children too."""

@@ -41,8 +41,11 @@ def test_edited_policy(stack: Stack, client: httpx.Client) -> None:
     edited = client.get(policy).raise_for_status().json()
     edited["definition"]["delivery-limit"] = 5
     client.put(policy, json=edited).raise_for_status()
-    effective = lambda: stack.queue("fragile")["effective_policy_definition"]  # noqa: E731
-    until(lambda: effective().get("delivery-limit") == 5, what="the edited policy's effect")
+
+    def effective() -> object:
+        return stack.queue("fragile")["effective_policy_definition"].get("delivery-limit")
+
+    until(lambda: effective() == 5, what="the edited policy's effect")
     assert "delivery-limit" in refusal(stack, "fragile")
 
 

@@ -4,7 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import amqp  # type: ignore[import-untyped]
+import amqp
 import pytest
 from millrace import names
 from millrace.publishing.connection import broker_options
@@ -22,7 +22,7 @@ def _running(stack: Stack) -> None:
     stack.consuming("ledger")
 
 
-def put(stack: Stack, url: str, shape: Shape, exchange: str, key: str, **properties: Any) -> None:
+def put(url: str, shape: Shape, exchange: str, key: str, **properties: Any) -> None:
     """Publish a message just as it is."""
     encoding = {"content_encoding": shape.encoding} if shape.encoding else {}
     content = {"content_type": shape.content_type} if shape.content_type else {}
@@ -37,7 +37,7 @@ def good(stack: Stack, id_: str) -> None:
     """Publish a good event behind the bad one, to the same queue."""
     event = {"specversion": "1.0", "id": id_, "source": "/g", "type": "order.placed", "data": {"orderId": id_}}
     shape = Shape(id_, "", json.dumps(event), {}, EVENTS)
-    put(stack, stack.broker.amqp_url(stack.vhost), shape, "", names.group_queue("ledger"))
+    put(stack.broker.amqp_url(stack.vhost), shape, "", names.group_queue("ledger"))
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def _all_sent(stack: Stack, _running: None) -> None:
     office = stack.url("service.office")
     user = f"{stack.vhost}.service.office"
     for number, shape in enumerate(NATIVE):
-        put(stack, office, shape, names.GROUPS, names.group_key("ledger"), user_id=user)
+        put(office, shape, names.GROUPS, names.group_key("ledger"), user_id=user)
         good(stack, f"good-native-{number}")
     for number, shape in enumerate(PLAIN):
-        put(stack, stack.broker.amqp_url(stack.vhost), shape, "", names.group_queue("ledger"))
+        put(stack.broker.amqp_url(stack.vhost), shape, "", names.group_queue("ledger"))
         good(stack, f"good-plain-{number}")
     count = len(NATIVE) + len(PLAIN)
     until(lambda: stack.count("ledger") == (count, count), seconds=60, what="the good events' effects")
@@ -83,7 +83,7 @@ def test_an_eta_to_come_waits_in_the_broker(stack: Stack) -> None:
     eta = (datetime.now(UTC) + timedelta(seconds=3)).isoformat()
     shape = Shape("eta", "", BODY, task(id="later", eta=eta))
     user = f"{stack.vhost}.service.office"
-    put(stack, stack.url("service.office"), shape, names.GROUPS, names.group_key("ledger"), user_id=user)
+    put(stack.url("service.office"), shape, names.GROUPS, names.group_key("ledger"), user_id=user)
     until(lambda: stack.outcome("ledger", "later") == "processed", what="the delayed event")
     effect = stack.effects("ledger", "native")[-1]
     due = datetime.fromisoformat(eta).timestamp()

@@ -1,7 +1,7 @@
 """The keeper on a real broker: each message one letter, none lost, whatever comes twice."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -63,11 +63,17 @@ def parked(stack: Stack, *ids: str) -> list[str]:
 def rounds(keeper: Keeper, stack: Stack, *ids: str, state: str = "open") -> None:
     """Make rounds until all these are letters in that state."""
 
-    def stored() -> bool:
-        keeper.round()
-        return parked(stack, *ids) == [state] * len(ids)
+    rounds_until(keeper, lambda: parked(stack, *ids) == [state] * len(ids), f"letters of {ids}")
 
-    until(stored, what=f"letters of {ids}")
+
+def rounds_until(keeper: Keeper, condition: Callable[[], bool], what: str) -> None:
+    """Let a keeper work until something is so."""
+
+    def met() -> bool:
+        keeper.round()
+        return condition()
+
+    until(met, what=what)
 
 
 def test_parked_events_keep_their_order_and_bytes(stack: Stack, keeper: Keeper) -> None:
@@ -77,7 +83,7 @@ def test_parked_events_keep_their_order_and_bytes(stack: Stack, keeper: Keeper) 
     rounds(keeper, stack, *(message.message_id for message in sent))
     stored = [row for row in stack.letters("parked") if row.event_id in {message.message_id for message in sent}]
     assert [row.body for row in stored] == [message.body for message in sent]
-    until(lambda: keeper.round() or len(stack.rows(select(accepted))) == 20, what="the index")
+    rounds_until(keeper, lambda: len(stack.rows(select(accepted))) == 20, what="the index")
     assert {row.event_id for row in stack.rows(select(accepted))} == {message.message_id for message in sent}
 
 
@@ -97,7 +103,7 @@ def test_redelivered_letter_is_one(stack: Stack) -> None:
         first.close()
         until(lambda: held(stack, names.PARKED) == 1, what="the message, back in its queue")
         second = Keeper(settings(stack), engine)
-        until(lambda: second.round() or second.letters_seen == 1, what="the redelivery")
+        rounds_until(second, lambda: second.letters_seen == 1, what="the redelivery")
         second.close()
         assert held(stack, names.PARKED) == 0
     assert parked(stack, "again") == ["open"]
@@ -107,7 +113,7 @@ def test_equal_messages_without_identity_are_as_many_letters(stack: Stack, keepe
     """Two that are the same to the byte, and not redelivered, are two."""
     bare = Message(exchange=names.IN, routing_key="nobody.takes_this", body=b"the same", message_id="same")
     send(stack, "service.web", bare, bare)
-    until(lambda: keeper.round() or parked(stack, "same") == ["open", "open"], what="two letters")
+    rounds_until(keeper, lambda: parked(stack, "same") == ["open", "open"], what="two letters")
 
 
 def test_released_event_that_is_parked_again_is_open_again(stack: Stack, keeper: Keeper) -> None:
@@ -158,8 +164,8 @@ def test_dead_letter_sent_twice_is_one_and_replay_raises_the_generation(stack: S
     event = Envelope(id="twice", source="/t", type="order.placed", data={"order_id": "t"})
     letter = event_letter(event, "ledger", Failure(cause="permanent", error="no", stack="s"), generation=0)
     send(stack, "group.ledger", letter, letter)
-    until(lambda: keeper.round() or parked(stack, "twice") == ["open"], what="the letter")
-    until(lambda: keeper.round() or keeper.letters_seen == 2, what="both of them")
+    rounds_until(keeper, lambda: parked(stack, "twice") == ["open"], what="the letter")
+    rounds_until(keeper, lambda: keeper.letters_seen == 2, what="both of them")
     stored = [row for row in stack.letters() if row.event_id == "twice"]
     assert [(row.cause, row.error, row.stack) for row in stored] == [("permanent", "no", "s")]
     with stack.engine() as engine, begin(engine) as connection:

@@ -53,7 +53,7 @@ class RecordingConnection(Connection):
     """A connection whose only channel writes down."""
 
     def __init__(self, channel: RecordingChannel) -> None:
-        super().__init__("memory://")
+        super().__init__("memory://")  # type: ignore[no-untyped-call]
         self.only = channel
 
     def channel(self) -> RecordingChannel:

@@ -77,7 +77,8 @@ def test_expired_and_due_times() -> None:
     later = datetime.now(UTC) + timedelta(hours=1)
     with pytest.raises(InvalidEvent, match="expired"):
         receive(native({"user_id": "1"}, expires=past), CATALOG, TRUSTED)
-    assert receive(native({"user_id": "1"}, expires=later.isoformat(), eta=later.isoformat()), CATALOG, TRUSTED).eta == later
+    delayed = native({"user_id": "1"}, expires=later.isoformat(), eta=later.isoformat())
+    assert receive(delayed, CATALOG, TRUSTED).eta == later
 
 
 def test_what_celery_sees_shows_no_payload() -> None:
@@ -117,7 +118,7 @@ def test_anything_is_accepted_or_refused_and_filed(
     try:
         receive(came, CATALOG, TRUSTED)
     except InvalidEvent as error:
-        assert error.field
+        assert error.field  # noqa: PT017 (not every message is refused)
     row = letter_row("dead.signup", "group.signup", came, CATALOG)
     assert row["body"] == body
     assert 0 <= row["generation"] < 2**31

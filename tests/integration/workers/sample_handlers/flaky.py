@@ -16,9 +16,7 @@ from workers.work import UnitOfWork
 @handles(OrderPlaced)
 def try_hard(event: OrderPlaced, work: UnitOfWork) -> None:
     """Fail twice, for ever, for good, or until the file `fixed` is there."""
-    work.execute(
-        insert(effects).values(who="flaky", order_id=event.order_id, attempt=work.attempt, at=store_now())
-    )
+    work.execute(insert(effects).values(who="flaky", order_id=event.order_id, attempt=work.attempt, at=store_now()))
     if event.how == "third time" and work.attempt <= 2:
         raise RuntimeError("not yet")
     if event.how == "once fixed" and not Path(os.environ["TEST_FIXED"]).exists():

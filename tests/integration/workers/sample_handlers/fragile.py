@@ -26,6 +26,4 @@ def break_down(event: OrderPlaced, work: UnitOfWork) -> None:
                 threading.Event().wait(60)
             except Exception:  # noqa: S112 (a handler that swallows even its soft time limit)
                 continue
-    work.execute(
-        insert(effects).values(who="fragile", order_id=event.order_id, attempt=work.attempt, at=store_now())
-    )
+    work.execute(insert(effects).values(who="fragile", order_id=event.order_id, attempt=work.attempt, at=store_now()))

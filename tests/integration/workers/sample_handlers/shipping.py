@@ -12,6 +12,4 @@ from workers.work import UnitOfWork
 @handles(OrderShipped)
 def ship(event: OrderShipped, work: UnitOfWork) -> None:
     """Note the shipment."""
-    work.execute(
-        insert(effects).values(who="shipping", order_id=event.order_id, attempt=work.attempt, at=store_now())
-    )
+    work.execute(insert(effects).values(who="shipping", order_id=event.order_id, attempt=work.attempt, at=store_now()))
