@@ -5,7 +5,6 @@ publish once.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from millrace import names
@@ -13,42 +12,13 @@ from millrace.envelope import CONTENT_TYPE
 from millrace.publishing.message import Message
 from millrace.publishing.outbox import outbox_row
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Row, and_, select, update
 
 from workers.received import GENERATION_HEADER
 from workers.tables import inbox, letters
 
 DEAD, PARKED, REJECTED = "dead", "parked", "rejected"
 OPEN, REPLAYED, RELEASED, DISCARDED = "open", "replayed", "released", "discarded"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Letter:
-    """One letter, as stored."""
-
-    id: int
-    kind: str
-    state: str
-    group_name: str | None
-    source: str | None
-    event_id: str | None
-    type: str | None
-    generation: int
-    cause: str
-    error: str | None
-    stack: str | None
-    attempts: int | None
-    worker: str | None
-    traceparent: str | None
-    content_type: str | None
-    headers: Mapping[str, Any]
-    routing_key: str
-    body: bytes
-    received_at: float
-    closed_at: float | None
-
-
-_COLUMNS = [letters.c[name] for name in Letter.__dataclass_fields__]
 
 
 def replay(connection: Connection, ids: Sequence[int]) -> int:
@@ -83,7 +53,7 @@ def discard(connection: Connection, ids: Sequence[int]) -> int:
     return len(_close(connection, ids, None, DISCARDED))
 
 
-def _close(connection: Connection, ids: Sequence[int], kind: str | None, state: str) -> list[Letter]:
+def _close(connection: Connection, ids: Sequence[int], kind: str | None, state: str) -> list[Row[Any]]:
     """Close those that are open and return them: of two that try, one gets the letter."""
     closed = []
     for id_ in ids:
@@ -92,12 +62,11 @@ def _close(connection: Connection, ids: Sequence[int], kind: str | None, state: 
             mine = and_(mine, letters.c.kind == kind)
         changed = connection.execute(update(letters).where(mine).values(state=state, closed_at=store_now()))
         if changed.rowcount == 1:
-            row = connection.execute(select(*_COLUMNS).where(letters.c.id == id_)).one()
-            closed.append(Letter(**row._mapping))
+            closed.append(connection.execute(select(letters).where(letters.c.id == id_)).one())
     return closed
 
 
-def _message(letter: Letter, exchange: str, key: str, headers: Mapping[str, Any]) -> Message:
+def _message(letter: Row[Any], exchange: str, key: str, headers: Mapping[str, Any]) -> Message:
     return Message(
         exchange=exchange,
         routing_key=key,
