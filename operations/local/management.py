@@ -23,8 +23,13 @@ def accepts_connections(port: int, host: str = LOOPBACK) -> bool:
 
 def is_ready(management_url: str, user: str, password: str) -> bool:
     """Whether the broker is up and lets this user in."""
+    with httpx.Client(base_url=management_url, auth=(user, password), timeout=5) as client:
+        return _is_ready(client)
+
+
+def _is_ready(client: httpx.Client) -> bool:
     try:
-        answer = httpx.get(f"{management_url}/api/overview", auth=(user, password), timeout=5)
+        answer = client.get("/api/overview")
     except httpx.HTTPError:
         return False
     return answer.status_code == httpx.codes.OK
@@ -39,12 +44,13 @@ def wait_until_ready(
         LocalError: the broker ended, or the time is over.
     """
     deadline = time.monotonic() + seconds
-    while not is_ready(management_url, user, password):
-        if not still_alive():
-            raise LocalError("RabbitMQ must stay up while it boots, got its end")
-        if time.monotonic() > deadline:
-            raise LocalError(f"RabbitMQ must answer within {seconds:.0f} s, got none at {management_url}")
-        time.sleep(0.1)
+    with httpx.Client(base_url=management_url, auth=(user, password), timeout=5) as client:
+        while not _is_ready(client):
+            if not still_alive():
+                raise LocalError("RabbitMQ must stay up while it boots, got its end")
+            if time.monotonic() > deadline:
+                raise LocalError(f"RabbitMQ must answer within {seconds:.0f} s, got none at {management_url}")
+            time.sleep(0.1)
 
 
 def enable_feature_flags(management_url: str, user: str, password: str) -> list[str]:

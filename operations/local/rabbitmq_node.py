@@ -44,12 +44,14 @@ class Node:
 
     Attributes:
         server: the script `rabbitmq-server`.
+        settings: lines for its rabbitmq.conf besides our own.
     """
 
     directory: Path
     ports: NodePorts
     server: Path
     name: str = "millrace@localhost"
+    settings: tuple[str, ...] = ()
 
     @property
     def password(self) -> str:
@@ -102,6 +104,7 @@ class Node:
                 "log.console.level = info",
                 "log.file = false",
                 "disk_free_limit.absolute = 100MB",
+                *self.settings,
                 "",
             ]
         )

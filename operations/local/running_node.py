@@ -30,15 +30,20 @@ class RunningNode:
 
 
 @contextmanager
-def running_node(directory: Path, server: Path, ports: NodePorts | None = None) -> Iterator[RunningNode]:
+def running_node(
+    directory: Path, server: Path, ports: NodePorts | None = None, settings: tuple[str, ...] = ()
+) -> Iterator[RunningNode]:
     """Run a node in a directory, on free ports unless given; it is stopped and its processes are gone afterwards.
+
+    `settings` are lines for its rabbitmq.conf.
 
     Raises:
         LocalError: a port is taken or the node did not boot, with the end of its log.
     """
     ports = ports or NodePorts(**dict(zip(("amqp", "management", "distribution", "epmd"), free_ports(4), strict=True)))
     require_free(ports.purposes())
-    node = Node(directory=directory, ports=ports, server=server, name=f"millrace-{ports.amqp}@localhost")
+    name = f"millrace-{ports.amqp}@localhost"
+    node = Node(directory=directory, ports=ports, server=server, name=name, settings=settings)
     node.prepare()
     url = f"http://{LOOPBACK}:{ports.management}"
     epmd, broker = node.processes()

@@ -10,13 +10,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+import amqp
 import psutil
 from millrace.declarations import Catalog
 from millrace.publishing import Publisher
+from millrace.publishing.connection import broker_options
 from sqlalchemy import Engine, Select, func, select
 
 from infra import offline_engine
@@ -122,15 +125,26 @@ class Stack:
         return (self.directory / f"{name}.log").read_text()
 
     def queue(self, name: str) -> dict[str, Any]:
-        """A queue as the management API shows it."""
+        """A queue as the management API shows it; its numbers are a second old."""
         with self.broker.management() as client:
             return dict(client.get(f"/api/queues/{self.vhost}/{name}").json())
+
+    def messages(self, name: str) -> int:
+        """How many messages a queue has now, with those that a consumer holds."""
+        fresh = {"disable_stats": "true", "enable_queue_totals": "true"}
+        with self.broker.management() as client:
+            listed = client.get(f"/api/queues/{self.vhost}", params=fresh).raise_for_status().json()
+        return next(int(each["messages"]) for each in listed if each["name"] == name)
+
+    def consumers(self, name: str) -> int:
+        """How many consumers a queue has now."""
+        with amqp.Connection(**broker_options(self.url("monitor"))) as connection:
+            return int(connection.channel().queue_declare(name, passive=True).consumer_count)
 
     def consuming(self, *groups: str) -> None:
         """Wait until each group has a consumer."""
         for group in groups:
-            seen = f"{group}'s consumer"
-            until(lambda group=group: self.queue(group).get("consumers"), seconds=40, what=seen)  # type: ignore[misc]
+            until(partial(self.consumers, group), seconds=60, what=f"{group}'s consumer")
 
     def publisher(self, service: str = "web") -> Publisher:
         """A publisher of a service."""

@@ -74,7 +74,7 @@ def test_bad_message_is_a_dead_letter_with_its_reason_and_bytes(stack: Stack, sh
 def test_no_worker_exits(stack: Stack) -> None:
     """The worker that took all that is the one that was started."""
     assert stack.processes["ledger"].poll() is None
-    assert stack.queue("ledger").get("consumers") == 1
+    assert stack.consumers("ledger") == 1
 
 
 @pytest.mark.usefixtures("_all_sent")

@@ -83,7 +83,7 @@ def test_five_in_parallel_are_one(postgres_stack: Stack) -> None:
         publisher.publish(OrderPlaced(order_id="same"), id="same")
         publisher.close()
     until(lambda: len(postgres_stack.effects("ledger", "same")) == 2, what="two effects")
-    until(lambda: postgres_stack.queue("ledger").get("messages") == 0, what="an empty queue")
+    until(lambda: postgres_stack.messages("ledger") == 0, what="an empty queue")
     assert len(postgres_stack.effects("ledger", "same")) == 2
 
 

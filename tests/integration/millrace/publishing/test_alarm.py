@@ -16,6 +16,7 @@ from operations.local.ports import free_ports
 from operations.local.rabbitmq_install import find_server
 from operations.local.rabbitmq_node import Node, NodePorts
 from operations.local.running_node import running_node
+from tests.conftest import FRESH_STATISTICS
 from tests.integration.millrace.stack import Stack, applied_stack, wait_until
 from tests.real_servers import Broker, missing
 
@@ -53,7 +54,7 @@ def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnNode]:
     directory: Path = tmp_path_factory.mktemp("node")
     amqp, management, distribution, epmd = free_ports(4)
     ports = NodePorts(amqp=amqp, management=management, distribution=distribution, epmd=epmd)
-    with running_node(directory, server, ports) as running:
+    with running_node(directory, server, ports, settings=(FRESH_STATISTICS,)) as running:
         node = Node(directory=directory, ports=ports, server=server, name=f"millrace-{amqp}@localhost")
 
         def control(*arguments: str) -> None:
