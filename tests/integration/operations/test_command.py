@@ -1,28 +1,13 @@
-"""The command against a running stack, on both stores."""
+"""The command against a running stack."""
 
 import json
-from collections.abc import Iterator
 
-import pytest
-
+from tests.integration.conftest import GROUPS
 from tests.integration.operations.conftest import Millrace
 from tests.integration.workers.stack import Stack, until
 
-GROUPS = ("ledger", "flaky", "fragile")
 #: More than one round of confirms.
 MANY = 600
-
-
-@pytest.fixture(scope="module", autouse=True)
-def processes(stack: Stack) -> Iterator[None]:
-    """Workers of all groups, relay and keeper."""
-    for group in GROUPS:
-        stack.start_worker(group)
-    stack.start_relay()
-    stack.start_keeper()
-    stack.consuming(*GROUPS)
-    yield
-    stack.stop()
 
 
 def state(millrace: Millrace, event_id: str) -> str:

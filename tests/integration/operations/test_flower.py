@@ -1,7 +1,6 @@
 """Flower as its own process and broker user: tasks by event type, behind a login, without payloads."""
 
 import socket
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,8 +9,7 @@ import pytest
 from millrace.publishing import Publisher
 
 from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced
-from tests.integration.workers.stack import Stack, prepare_store, until
-from tests.real_servers import Broker
+from tests.integration.workers.stack import Stack, until
 
 #: The exit code of a process whose settings are wrong.
 WRONG_SETTINGS = 2
@@ -20,32 +18,17 @@ SECRET = "nobody-may-see-this"
 
 
 @pytest.fixture(scope="module")
-def stack(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with one worker and Flower."""
-    directory: Path = tmp_path_factory.mktemp("stack")
-    stack = Stack(broker, f"sqlite:///{directory / 'millrace.db'}", directory, f"f{uuid.uuid4().hex[:8]}")
-    prepare_store(stack.database_url)
-    stack.up()
-    try:
-        yield stack
-    finally:
-        stack.stop()
-        stack.destroy()
-
-
-@pytest.fixture(scope="module")
 def flower(stack: Stack) -> Iterator[httpx.Client]:
-    """Flower, answering, and a worker that it knows."""
+    """Flower, answering, with a worker that it knows."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     stack.start("flower", "flower", "operations.flower", FLOWER_BASIC_AUTH=":".join(LOGIN), FLOWER_PORT=str(port))
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", auth=LOGIN, timeout=20, trust_env=False) as client:
         until(lambda: _answers(client), what="Flower's answer")
-        stack.start_worker("ledger")
-        stack.consuming("ledger")
         until(lambda: client.get("/workers?json=1").json()["data"], what="the worker in Flower")
         yield client
+    stack.end("flower")
 
 
 def _answers(client: httpx.Client) -> bool:

@@ -28,13 +28,14 @@ class LedgerCheck(Payload):
 
 
 _SOON = Retry(attempts=3, delay=seconds(1), factor=1, jitter=0)
+_ONCE_MORE = Retry(attempts=2, delay=seconds(1), factor=1, jitter=0)
 
 CATALOG = Catalog(
     events=[Event(OrderPlaced, aliases=["ORDER"]), Event(OrderShipped)],
     groups=[
         WorkerGroup("ledger", handles=[OrderPlaced], tasks=[LedgerCheck], longest_runtime=seconds(1), retry=_SOON),
         WorkerGroup("flaky", handles=[OrderPlaced], longest_runtime=seconds(1), retry=_SOON),
-        WorkerGroup("fragile", handles=[OrderPlaced], longest_runtime=seconds(1), retry=_SOON),
+        WorkerGroup("fragile", handles=[OrderPlaced], longest_runtime=seconds(1), retry=_ONCE_MORE),
     ],
     services=[Service("web"), Service("office", celery=True)],
 )

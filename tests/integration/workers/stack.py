@@ -187,15 +187,31 @@ class Stack:
 
     def stop(self) -> None:
         """End every process, its children too."""
-        for process in self.processes.values():
+        self.end(*self.processes)
+
+    def end(self, *names: str) -> None:
+        """End some processes, their children too."""
+        ending = [self.processes.pop(name) for name in names]
+        for process in ending:
             process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
+        for process in ending:
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 kill_tree(process.pid)
                 process.wait(5)
-        self.processes.clear()
+
+
+@contextlib.contextmanager
+def running(stack: Stack) -> Iterator[Stack]:
+    """Bring a stack up, with its store, and down again; no process is started."""
+    prepare_store(stack.database_url)
+    stack.up()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+        stack.destroy()
 
 
 def kill_tree(pid: int) -> None:
