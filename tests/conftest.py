@@ -10,10 +10,18 @@ import pytest
 from operations.local.rabbitmq_install import find_server
 from operations.local.running_node import running_node
 from tests.postgres_server import find_postgres, fresh_database, running_postgres
+from tests.processes_left import processes_left
 from tests.real_servers import Broker, missing
 
 #: The management API shows what is so now, or was at most a second ago (the broker's own choice: five).
 FRESH_STATISTICS = "collect_statistics_interval = 1000"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The run fails if a process of it goes on after the last test."""
+    yield
+    assert processes_left(tmp_path_factory.getbasetemp()) == []
 
 
 @pytest.fixture(scope="session")
