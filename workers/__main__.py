@@ -1,6 +1,7 @@
 """`python -m workers GROUP`: one Celery worker of a group."""
 
 import atexit
+import logging
 import os
 import shutil
 import socket
@@ -12,6 +13,8 @@ if __name__ == "__main__":  # before prometheus_client is imported: its processe
     os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
     atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
+import billiard.pool
+from celery import Celery
 from millrace import names
 
 from workers.agreement import Disagreement, require_agreement
@@ -44,11 +47,25 @@ def main(arguments: list[str]) -> int:
         print(f"the catalog has no group {arguments[0]!r}", file=sys.stderr)
         return EX_CONFIG
     serve_processes(runtime.settings.metrics_port)
-    node = names.node_name(runtime.group.name, uuid.uuid4().hex[:8], socket.gethostname())
-    options = ["--pool=prefork", f"--concurrency={runtime.settings.concurrency}", f"--hostname={node}"]
-    quiet = ["--without-mingle", "--without-gossip", "--loglevel=INFO", "--events"]
-    app.worker_main(["worker", *options, *quiet])
-    return 0
+    return run(app, runtime)
+
+
+def run(app: Celery, runtime: Runtime) -> int:
+    """Run the worker until SIGTERM; gives its exit code."""
+    # A stopping child waits up to 30 s for its parent to read its last result, while the parent may be waiting for the
+    # child: 2 s are enough. The event of an unread result is redelivered and absorbed.
+    billiard.pool.GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT = 20
+    worker = app.Worker(
+        hostname=names.node_name(runtime.group.name, uuid.uuid4().hex[:8], socket.gethostname()),
+        pool_cls="prefork",
+        concurrency=runtime.settings.concurrency,
+        loglevel=logging.INFO,
+        task_events=True,
+        without_gossip=True,
+        without_mingle=True,
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
 
 
 if __name__ == "__main__":

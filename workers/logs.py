@@ -30,5 +30,6 @@ def configure_logs(level: int = logging.INFO) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("celery.app.trace", "celery.worker.strategy"):  # they say again what the outcome's line says
+    # They say again what the outcome's line says, or nothing that anyone asks for.
+    for chatty in ("celery.app.trace", "celery.worker.strategy", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
