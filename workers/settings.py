@@ -34,17 +34,16 @@ class Settings:
         """The broker's vhost, which is the last part of its URL."""
         return unquote(urlsplit(self.broker_url).path[1:]) or "/"
 
-    @property
-    def broker_user(self) -> str:
-        """The broker user of this process."""
-        return unquote(urlsplit(self.broker_url).username or "")
-
     def load_catalog(self) -> Catalog:
         """Import the catalog; raises SettingsError if there is none at that place."""
         module, _, attribute = self.catalog.partition(":")
-        found = getattr(importlib.import_module(module), attribute, None)
+        problem = f"MILLRACE_CATALOG must name a Catalog as module:attribute, got {self.catalog!r}"
+        try:
+            found = getattr(importlib.import_module(module), attribute, None)
+        except ModuleNotFoundError as error:
+            raise SettingsError(f"{problem} ({error})") from error
         if not isinstance(found, Catalog):
-            raise SettingsError(f"MILLRACE_CATALOG must name a Catalog as module:attribute, got {self.catalog!r}")
+            raise SettingsError(problem)
         return found
 
 

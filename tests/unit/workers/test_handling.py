@@ -1,0 +1,66 @@
+"""Handlers by group: found, or refused with what is missing."""
+
+import sys
+import types
+
+import pytest
+from millrace.catalog import CATALOG
+from millrace.declarations import WorkerGroup
+from millrace.events import AccountCreated, UserSignedUp
+
+from workers.handling import Handler, HandlerMissing, group_of, handles, load_handlers
+
+
+def test_group_of_a_module() -> None:
+    """Underscores in a module's name are dashes in its group's."""
+    assert group_of("workers.handlers.order_mail") == "order-mail"
+
+
+@pytest.mark.parametrize("group", CATALOG.groups, ids=lambda group: group.name)
+def test_every_group_of_the_catalog_has_its_handlers(group: WorkerGroup) -> None:
+    """Just those of the catalog."""
+    found = load_handlers("workers.handlers", group)
+    assert set(found) == {payload.event_type for payload in (*group.handles, *group.tasks)}
+
+
+def test_no_module() -> None:
+    """The module that a group needs is named."""
+    with pytest.raises(HandlerMissing, match=r"workers\.handlers\.no_such"):
+        load_handlers("workers.handlers", WorkerGroup("no-such", handles=[UserSignedUp]))
+
+
+@pytest.mark.parametrize(
+    ("handled", "said"),
+    [
+        ([], r"missing \['user.signed_up'\]"),
+        ([UserSignedUp, AccountCreated], r"not in the catalog \['account.created'\]"),
+    ],
+)
+def test_missing_and_surplus(handled: list[type], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is missing, and what the catalog does not have, is named."""
+    module = types.ModuleType("made_up.shop")
+    for payload in handled:
+
+        def function(_event: object, _work: object) -> None:
+            """Nothing."""
+
+        function.__module__ = "made_up.shop"
+        setattr(module, payload.__name__, Handler(payload, function))
+    monkeypatch.setitem(sys.modules, "made_up.shop", module)
+    with pytest.raises(HandlerMissing, match=said):
+        load_handlers("made_up", WorkerGroup("shop", handles=[UserSignedUp]))
+
+
+def test_a_handler_is_still_a_function() -> None:
+    """Decorated, it can be called as before, for tests of the business itself."""
+    calls: list[object] = []
+
+    @handles(UserSignedUp)
+    def note(event: UserSignedUp, work: object) -> None:
+        """Note it."""
+        calls.append((event, work))
+
+    event = UserSignedUp(user_id="1")
+    note(event, "work")  # type: ignore[arg-type]
+    assert calls == [(event, "work")]
+    assert note.__doc__ == "Note it."

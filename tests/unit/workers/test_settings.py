@@ -1,0 +1,46 @@
+"""Settings are read once and refused in words."""
+
+import pytest
+from millrace.catalog import CATALOG
+
+from workers.settings import SettingsError, from_environment
+
+NEEDED = {"MILLRACE_BROKER_URL": "amqp://v.group.a:p@h:1/my%2Fvhost", "MILLRACE_DATABASE_URL": "sqlite://"}
+
+
+@pytest.mark.parametrize("name", sorted(NEEDED))
+def test_missing(name: str) -> None:
+    """What must be there is named."""
+    with pytest.raises(SettingsError, match=name):
+        from_environment({key: value for key, value in NEEDED.items() if key != name})
+
+
+@pytest.mark.parametrize("name", ["MILLRACE_METRICS_PORT", "MILLRACE_CONCURRENCY"])
+@pytest.mark.parametrize("value", ["many", "0", "-1", "1.5"])
+def test_numbers(name: str, value: str) -> None:
+    """A number is a positive whole number."""
+    with pytest.raises(SettingsError, match=f"{name} must be a positive whole number, got '{value}'"):
+        from_environment({**NEEDED, name: value})
+
+
+def test_every_setting_is_read() -> None:
+    """Each variable ends in its field."""
+    more = {
+        "MILLRACE_MONITORING_URL": "http://m",
+        "MILLRACE_METRICS_PORT": "9",
+        "MILLRACE_SMTP_URL": "smtp://mail:26",
+        "MILLRACE_CONCURRENCY": "3",
+        "MILLRACE_HANDLERS": "my.handlers",
+    }
+    read = from_environment({**NEEDED, **more})
+    assert (read.monitoring_url, read.metrics_port, read.smtp_url) == ("http://m", 9, "smtp://mail:26")
+    assert (read.concurrency, read.handlers) == (3, "my.handlers")
+    assert read.vhost == "my/vhost"
+
+
+def test_catalog() -> None:
+    """The catalog is imported from where it is said to be."""
+    assert from_environment(NEEDED).load_catalog() is CATALOG
+    for wrong in ("millrace.catalog:NOTHING", "millrace.catalog:Catalog", "no.such.module:CATALOG", "CATALOG"):
+        with pytest.raises(SettingsError, match="MILLRACE_CATALOG must name a Catalog"):
+            from_environment({**NEEDED, "MILLRACE_CATALOG": wrong}).load_catalog()
