@@ -40,9 +40,9 @@ def test_a_service_installs_shared_alone_and_publishes(stack: Stack, tmp_path: P
     venv.create(tmp_path / "venv", with_pip=False)
     python = str(tmp_path / "venv" / "bin" / "python")
     copy_package(tmp_path / "source")
-    pip(tmp_path, "wheel", "--no-deps", "--no-build-isolation", "source")
+    pip(tmp_path, "wheel", "--no-deps", "--no-build-isolation", "./source")
     (wheel,) = tmp_path.glob("*.whl")
-    pip(tmp_path, "--python", python, "install", wheel.name)
+    pip(tmp_path, "--python", python, "install", f"./{wheel.name}")
     done = subprocess.run(
         [python, "-c", PUBLISH], input=stack.service_url(), capture_output=True, text=True, check=False, cwd=tmp_path
     )
