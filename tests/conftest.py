@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,19 +20,28 @@ FRESH_STATISTICS = "collect_statistics_interval = 1000"
 
 @pytest.fixture(scope="session", autouse=True)
 def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """The run fails if a process of it goes on after the last test."""
+    """The run fails if a process of it goes on after the last test, or a link to its files stays."""
     yield
-    assert processes_left(tmp_path_factory.getbasetemp()) == []
+    directory = tmp_path_factory.getbasetemp()
+    assert processes_left(directory) == []
+    links = [path for path in Path(tempfile.gettempdir()).glob("millrace-*") if path.is_symlink()]
+    assert [link for link in links if link.readlink().is_relative_to(directory)] == []
 
 
 @pytest.fixture(scope="session")
-def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+def broker_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the run's own RabbitMQ lies: in a path with a space, as a clone may be."""
+    directory: Path = tmp_path_factory.mktemp("broker") / "a clone"
+    return directory
+
+
+@pytest.fixture(scope="session")
+def broker(broker_directory: Path) -> Iterator[Broker]:
     """The run's own RabbitMQ, started at first use."""
     server = find_server()
     if server is None:
         missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
-    directory: Path = tmp_path_factory.mktemp("broker")
-    with running_node(directory, server, settings=(FRESH_STATISTICS,)) as node:
+    with running_node(broker_directory, server, settings=(FRESH_STATISTICS,)) as node:
         yield Broker(
             amqp_host=node.amqp_host,
             amqp_port=node.amqp_port,

@@ -33,7 +33,7 @@ class RunningNode:
 def running_node(
     directory: Path, server: Path, ports: NodePorts | None = None, settings: tuple[str, ...] = ()
 ) -> Iterator[RunningNode]:
-    """Run a node in a directory, on free ports unless given; it is stopped and its processes are gone afterwards.
+    """Run a node in a directory, on free ports unless given; it is killed and its processes are gone afterwards.
 
     `settings` are lines for its rabbitmq.conf.
 
@@ -54,7 +54,7 @@ def running_node(
         stack.callback(stop, mapper, epmd.grace)
         _wait_for_port(ports.epmd)
         process = spawn(broker, log, when_parent_dies=signal.SIGKILL)
-        stack.callback(stop, process, broker.grace)
+        stack.callback(stop, process, 0)  # an orderly end takes seconds, and nobody wants the data
         try:
             wait_until_ready(
                 url, ADMIN, node.password, seconds=BOOT_SECONDS, still_alive=lambda: process.poll() is None

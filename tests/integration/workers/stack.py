@@ -95,6 +95,7 @@ class Stack:
             "MILLRACE_MONITORING_URL": self.monitoring_url,
             "MILLRACE_CATALOG": self.catalog_name,
             "MILLRACE_HANDLERS": self.handlers,
+            "TMPDIR": str(self.directory),  # where a killed worker leaves its metrics
             "TEST_FIXED": str(self.directory / "fixed"),
         }
         return {**os.environ, **own, **more}
