@@ -4,6 +4,7 @@ from dataclasses import replace
 from urllib.parse import quote
 
 import httpx
+import pulumi
 from millrace.errors import MillraceError
 
 from infra.settings import Settings
@@ -13,7 +14,8 @@ MADE_OFFLINE = "made by Millrace's offline engine"
 TIMEOUT_SECONDS = 10.0
 
 
-class MadeOffline(MillraceError):
+# The pulumi CLI shows a RunError's message, and any other exception's whole traceback.
+class MadeOffline(MillraceError, pulumi.RunError):
     """The stack's vhost was made by the offline engine, which keeps its passwords."""
 
 
