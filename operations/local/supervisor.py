@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import hashlib
@@ -10,6 +11,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ class Supervisor:
         self._applied = ""
         self._read: tuple[int, int] | None = None
         self._written: dict[str, Any] | None = None
+        self._in_trouble: set[str] = set()
         self._stop = False
 
     def run(self) -> None:
@@ -40,7 +43,8 @@ class Supervisor:
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, self._on_stop)
         while not self._stop:
-            self._read_fleet()
+            with self._going_on("read the fleet"):
+                self._read_fleet()
             self._reconcile()
             self._write_status()
             time.sleep(TICK_SECONDS)
@@ -49,6 +53,20 @@ class Supervisor:
     def _on_stop(self, _number: int, _frame: object) -> None:
         self._stop = True
 
+    @contextlib.contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """A full or failing disk ends nothing: it is said once, and what failed is tried again at the next tick."""
+        try:
+            yield
+        except OSError as error:
+            if what not in self._in_trouble:
+                self._in_trouble.add(what)
+                say(f"cannot {what}: {error}; going on with what is known, free the disk or mend the directory")
+            return
+        if what in self._in_trouble:
+            self._in_trouble.remove(what)
+            say(f"can {what} again")
+
     def _read_fleet(self) -> None:
         try:
             stat = self._layout.fleet.stat()
@@ -56,8 +74,8 @@ class Supervisor:
             return
         if self._read == (stat.st_mtime_ns, stat.st_ino):
             return
+        content = self._layout.fleet.read_text(encoding="utf-8", errors="replace")
         self._read = (stat.st_mtime_ns, stat.st_ino)
-        content = self._layout.fleet.read_text()
         try:
             specs = [self._marked(ProcessSpec.from_json(item)) for item in json.loads(content)]
         except (ValueError, TypeError, KeyError) as error:
@@ -92,7 +110,8 @@ class Supervisor:
                         child.tick()
                 self._write_status()
                 time.sleep(TICK_SECONDS)
-        self._layout.processes.unlink(missing_ok=True)
+        with self._going_on("remove the status"):
+            self._layout.processes.unlink(missing_ok=True)
         say("everything is stopped")
 
     def _write_status(self) -> None:
@@ -102,8 +121,9 @@ class Supervisor:
             "processes": [dataclasses.asdict(child.status) for child in self._children.values()],
         }
         if status != self._written:
-            write_secret(self._layout.processes, json.dumps(status, indent=1))
-            self._written = status
+            with self._going_on("write the status"):
+                write_secret(self._layout.processes, json.dumps(status, indent=1))
+                self._written = status
 
 
 def digest(content: str) -> str:
@@ -112,8 +132,9 @@ def digest(content: str) -> str:
 
 
 def say(text: str) -> None:
-    """Write one line to the supervisor's log."""
-    print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", file=sys.stderr, flush=True)  # noqa: T201
+    """Write one line to the supervisor's log; where the disk is full it is lost."""
+    with contextlib.suppress(OSError):
+        print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def main(arguments: list[str]) -> int:

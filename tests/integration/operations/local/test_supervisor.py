@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import time
@@ -116,6 +117,35 @@ def test_a_killed_process_comes_back_and_the_log_says_why(layout: Layout) -> Non
     until(lambda: gone(*old))
     assert "one died after" in log_of(layout, "supervisor")
     assert "SIGKILL; starting it again in 0.2 s" in log_of(layout, "supervisor")
+
+
+def test_a_full_disk_ends_nothing(layout: Layout) -> None:
+    """No file may grow any more, the supervisor's log neither: it restarts what dies all the same."""
+    asleep = spec("one", "print('up', flush=True); import time; time.sleep(600)")
+    old = psutil.Process(run(layout, asleep)["one"])
+    supervisor = psutil.Process(supervisor_pid(layout))
+    quiet = spec("two", "import time; time.sleep(600)")
+    apply_fleet(layout, [asleep, quiet])
+    until(lambda: (now := status_of(layout, "two")) is not None and now.state == "running")
+    second = psutil.Process(status_of(layout, "two").pid)  # type: ignore[union-attr]
+    supervisor.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    second.kill()
+    until(lambda: any(child not in (old, second) for child in supervisor.children()))
+    supervisor.rlimit(psutil.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    until(lambda: (now := status_of(layout, "two")) is not None and now.restarts == 1 and now.state == "running")
+    assert "can write the status again" in log_of(layout, "supervisor")
+    assert old.is_running()
+
+
+def test_what_cannot_be_written_is_said_once(layout: Layout) -> None:
+    run(layout, spec("one"))
+    layout.processes.unlink()
+    layout.processes.mkdir()
+    os.kill(next(child.pid for child in psutil.Process(supervisor_pid(layout)).children()), signal.SIGKILL)
+    until(lambda: log_of(layout, "supervisor").count("one started") == 2)
+    layout.processes.rmdir()
+    until(lambda: (now := status_of(layout, "one")) is not None and now.state == "running")
+    assert log_of(layout, "supervisor").count("cannot write the status") == 1
 
 
 def test_back_off_doubles(layout: Layout) -> None:
