@@ -44,7 +44,12 @@ def test_a_service_installs_shared_alone_and_publishes(stack: Stack, tmp_path: P
     (wheel,) = tmp_path.glob("*.whl")
     pip(tmp_path, "--python", python, "install", f"./{wheel.name}")
     done = subprocess.run(
-        [python, "-c", PUBLISH], input=stack.service_url(), capture_output=True, text=True, check=False, cwd=tmp_path
+        [python, "-I", "-c", PUBLISH],
+        input=stack.service_url(),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
     )
     assert done.returncode == 0, done.stderr
     (event,) = stack.taken("signup", 1)
