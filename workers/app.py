@@ -10,12 +10,13 @@ from celery.worker.control import Panel
 from kombu import Exchange, Queue
 from millrace import names
 from millrace.declarations import Catalog, Payload
-from millrace.derived import HEARTBEAT_SECONDS, timing
+from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, timing
 
 from workers.guard import refuse_compression
 from workers.runtime import Runtime
 from workers.settings import Settings, from_environment
 from workers.tasks import register
+from workers.undecodable import keep_undecodable
 
 #: Remote control that only looks; everything else is dropped (design, decision 16).
 HARMLESS_COMMANDS = frozenset(
@@ -122,6 +123,9 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
     queue = undeclared_queue(names.group_queue(group), names.GROUPS, names.group_key(group))
     app.conf.update(
         millrace_runtime=runtime,
+        # No confirms for Celery's own events: under a broker alarm the worker's loop would wait for them, and nothing
+        # be consumed that could end the alarm. What matters is sent by millrace's Sender.
+        broker_transport_options={"write_timeout": SEND_SECONDS},
         task_queues=[queue],
         task_default_queue=queue.name,
         task_time_limit=timing(runtime.group).hard_limit,
@@ -130,6 +134,7 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
     for command in set(Panel.data) - HARMLESS_COMMANDS:
         del Panel.data[command]
     refuse_compression()
+    keep_undecodable()
     register(app, runtime)
     return app
 

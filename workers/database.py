@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -10,22 +11,28 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 #: Bounds on PostgreSQL, in milliseconds: no transaction of ours is long, so one that hangs is ended by the server.
-POSTGRES_LIMITS = {"statement_timeout": 30_000, "lock_timeout": 10_000, "idle_in_transaction_session_timeout": 15_000}
-SQLITE_BUSY_SECONDS = 5
-#: SQLite waits unfairly under load, so its busy error is tried again for this long.
-SQLITE_BEGIN_SECONDS = 30
+POSTGRES_LIMITS = {"statement_timeout": 30_000, "idle_in_transaction_session_timeout": 15_000}
+#: How long those that are in no hurry wait for a lock.
+PATIENCE_SECONDS = 30.0
+#: SQLSTATEs of a server that is not there, full, or not the one that may write; a deadlock is not among them.
+_OUTAGES = ("08", "53", "57P", "25006")
+_SQLITE_OUTAGES = ("locked", "unable to open", "disk", "readonly")
 
 _WRITING = {"millrace_writing": True}
 
 
-def connect(url: str) -> Engine:
-    """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet."""
+def connect(url: str, *, patience: float = PATIENCE_SECONDS) -> Engine:
+    """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet.
+
+    `patience` bounds, in seconds, the wait for another's lock.
+    """
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_SECONDS})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": min(patience, 1.0)})
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "begin", partial(_begin_sqlite, patience))
         return engine
-    options = " ".join(f"-c {name}={value}" for name, value in POSTGRES_LIMITS.items())
+    limits = {**POSTGRES_LIMITS, "lock_timeout": round(patience * 1000)}
+    options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     settings = {"options": options, "connect_timeout": 10, "tcp_user_timeout": 20_000, "application_name": "millrace"}
     return create_engine(
         url, hide_parameters=True, connect_args=settings, pool_pre_ping=True, isolation_level="READ COMMITTED"
@@ -39,14 +46,17 @@ def _prepare_sqlite(raw: sqlite3.Connection, _record: Any) -> None:
         raw.execute(f"PRAGMA {pragma}").close()
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    """A write transaction takes the write lock at once: one that reads first would fail when it comes to write."""
+def _begin_sqlite(patience: float, connection: Connection) -> None:
+    """A write transaction takes the write lock at once: one that reads first would fail when it comes to write.
+
+    SQLite waits unfairly under load, so its busy error is tried again as long as there is patience.
+    """
     if not connection.get_execution_options().get("millrace_writing"):
         connection.exec_driver_sql("BEGIN")
         return
     again = Retrying(
         retry=retry_if_exception(_is_busy),
-        stop=stop_after_delay(SQLITE_BEGIN_SECONDS),
+        stop=stop_after_delay(patience),
         wait=wait_random_exponential(multiplier=0.005, max=0.2),
         reraise=True,
     )
@@ -72,5 +82,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the store, not the statement, is at fault: lost, refused, shut down or out of time."""
-    return isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(error, OperationalError))
+    """Whether the store, not the statement, is at fault: lost, refused, shut down, full or read-only."""
+    if not isinstance(error, DBAPIError):
+        return False
+    if error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.Error):
+        return any(word in str(error.orig) for word in _SQLITE_OUTAGES)
+    state = getattr(error.orig, "sqlstate", None)
+    return state.startswith(_OUTAGES) if state else isinstance(error, OperationalError)

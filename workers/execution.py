@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from millrace.envelope import Envelope, fingerprint
 from millrace.errors import Discard, Permanent, PublishError
 from millrace.publishing.message import Message
+from millrace.publishing.outbox import outbox_row
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import inbox
@@ -16,6 +17,7 @@ from workers.overrun import interrupted_after
 from workers.received import Received
 from workers.report import Report
 from workers.runtime import Runtime
+from workers.storable import storable
 from workers.work import UnitOfWork
 
 #: How long to wait before an event is tried again when the store cannot be reached, in seconds.
@@ -95,7 +97,7 @@ class Execution:
     def _failed(self, held: inbox.Claim, error: Exception, milliseconds: float) -> Report:
         if isinstance(error, SQLAlchemyError) and is_outage(error):
             return self._store_is_out(error, self.runtime.timing.lease)
-        text = _text_of(error)
+        kind, text = type(error).__name__, _text_of(error)
         stack = "".join(traceback.format_exception(error))
         retry = self.runtime.group.retry
         if isinstance(error, Permanent) or held.attempt >= retry.attempts:
@@ -108,19 +110,20 @@ class Execution:
                 inbox.postpone(connection, held, seconds=seconds, error=text)
         except (inbox.Fenced, SQLAlchemyError):  # the delayed message is there: the lease decides when it comes back
             pass
-        return Report("retrying", attempt=held.attempt, milliseconds=milliseconds, note=text, delay=seconds)
+        return Report("retrying", attempt=held.attempt, milliseconds=milliseconds, note=kind, delay=seconds)
 
     def _bury(self, held: inbox.Claim, failure: Failure, milliseconds: float) -> Report:
-        """Dead letter first, confirmed, then the record: a crash between leaves a letter that is recognized again."""
-        self._send(self._letter(failure))
+        """The outcome and its dead letter, in one transaction: the relay sends the letter."""
+        letter = outbox_row(self._letter(failure), self._event.type)
         try:
             with begin(self.runtime.engine) as connection:
                 inbox.complete(connection, held, inbox.DEAD_LETTERED, milliseconds=milliseconds, error=failure.error)
+                connection.execute(letter)
         except inbox.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except SQLAlchemyError as error:
             return self._store_is_out(error, self.runtime.timing.lease)
-        return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.error)
+        return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.cause)
 
     def _conflict(self) -> Report:
         error = "the same id and source came before with another payload"
@@ -136,14 +139,20 @@ class Execution:
         """The store cannot be reached: no attempt is counted, the event waits in the broker."""
         whole = max(1, round(seconds))
         self._send(self._delayed(whole))
-        return Report("waiting", note=f"the store cannot be reached: {_text_of(error)}", delay=whole)
+        return Report("waiting", note=f"the store cannot be reached: {type(error).__name__}", delay=whole)
 
     def _delayed(self, seconds: int) -> Message:
         return delayed(self._event, self.runtime.group.name, seconds=seconds, generation=self.received.generation)
 
     def _letter(self, failure: Failure) -> Message:
         signed = Failure(**{**vars(failure), "worker": self.runtime.worker})
-        return event_letter(self._event, self.runtime.group.name, signed, generation=self.received.generation)
+        return event_letter(
+            self._event,
+            self.runtime.group.name,
+            signed,
+            generation=self.received.generation,
+            fingerprint=fingerprint(self.received.payload),
+        )
 
     def _send(self, message: Message) -> None:
         try:
@@ -157,4 +166,5 @@ def _milliseconds(started: float) -> float:
 
 
 def _text_of(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0][:500]
+    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
+    return storable(first_line[:500])

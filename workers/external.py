@@ -53,6 +53,7 @@ def call_once(
         result = call(provider_key)
     except NotDone:
         with begin(engine) as connection:
+            require_held(connection, held)
             connection.execute(delete(external_calls).where(_key(held, name)))
         raise
     return _record_outcome(engine, held, name, result)

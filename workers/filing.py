@@ -3,28 +3,36 @@
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from millrace import names
 from millrace.declarations import Catalog
-from millrace.envelope import Envelope, parse_object
+from millrace.envelope import CONTENT_TYPE, Envelope, parse_object
 from millrace.errors import InvalidEvent
 
 from workers.letters import DEAD, OPEN, PARKED, REJECTED
 from workers.outgoing import CAUSE_HEADER, LETTER_HEADER
-from workers.received import CELERY_SOURCE, GENERATION_HEADER, MAX_GENERATION, PLAIN_SOURCE, Delivery
+from workers.received import CELERY_SOURCE, GENERATION_HEADER, MAX_GENERATION, PLAIN_SOURCE, Delivery, receive
+from workers.storable import storable
 
 _OWN = "x-millrace-"
 #: The broker's own words for why it dead-lettered (RabbitMQ, dead letter exchanges), in ours.
 _BROKER_CAUSES = {"rejected": "rejected by the worker", "delivery_limit": "given back too often", "expired": "expired"}
-
 #: The broker counts in these how often a message was given back.
 _COUNTS = frozenset({"x-delivery-count", "x-acquired-count"})
+#: How long what identifies an event may be in the index.
+_INDEXED = {"source": 300, "event_id": 200, "type": 200}
+_MARK = re.compile(r"[0-9a-f]{32,64}")
 
 
-def letter_row(queue: str, routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, Any]:
+def letter_row(
+    queue: str, routing_key: str, came: Delivery, catalog: Catalog, trusted: frozenset[str]
+) -> dict[str, Any]:
     """The row of `letters` for a message as it came through a transit queue."""
+    delivery = _as_event(came, catalog, trusted)
     headers = json_headers(delivery.headers)
     group = queue.removeprefix(names.dead_queue("")) if queue.startswith(names.dead_queue("")) else None
     kind = DEAD if group else {names.PARKED: PARKED, names.REJECTED: REJECTED}[queue]
@@ -49,12 +57,23 @@ def letter_row(queue: str, routing_key: str, delivery: Delivery, catalog: Catalo
     }
 
 
+def _as_event(came: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Delivery:
+    """A trusted sender's good Celery message as an event: when the relay sends it again, nobody vouches for it."""
+    if "task" not in came.headers:
+        return came
+    try:
+        event = receive(came, catalog, trusted).envelope
+    except InvalidEvent:
+        return came
+    kept = {name: value for name, value in came.headers.items() if name.startswith("x-")}
+    return replace(came, body=event.to_bytes(), content_type=CONTENT_TYPE, headers=kept)
+
+
 def accepted_row(routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, Any] | None:
     """The row of the index of accepted events; None if the message has no identity."""
     found = identify(routing_key, delivery, catalog)
-    if not (found["source"] and found["event_id"] and found["type"]):
-        return None
-    return {name: found[name] for name in ("source", "event_id", "type")}
+    row = {name: found[name] for name in ("source", "event_id", "type")}
+    return row if all(text and len(text) <= _INDEXED[name] for name, text in row.items()) else None
 
 
 def identify(routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, str | None]:
@@ -99,11 +118,6 @@ def _short(value: object, length: int) -> str | None:
     return storable(value[:length]) if isinstance(value, str) and value else None
 
 
-def storable(text: str) -> str:
-    """The text without what a database cannot hold: NUL (PostgreSQL) and lone surrogates (UTF-8)."""
-    return text.replace("\x00", "?").encode("utf-8", "replace").decode()
-
-
 def _cause(kind: str, headers: Mapping[str, Any]) -> str:
     cause = headers.get(CAUSE_HEADER)
     if isinstance(cause, str):
@@ -124,10 +138,17 @@ def _count(headers: Mapping[str, Any], name: str) -> int | None:
     return value if isinstance(value, int) and 0 <= value <= MAX_GENERATION else None
 
 
-def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> str:
-    """What tells a redelivered letter from another: its own mark, else its content (one parked event is one letter)."""
+def mark_of(queue: str, headers: Mapping[str, Any]) -> str | None:
+    """The mark of a letter that a worker of ours wrote; anyone can set the header, but only they write to `dead`."""
     mark = headers.get(LETTER_HEADER)
-    if isinstance(mark, str) and mark.isascii() and mark.isprintable() and 0 < len(mark) <= 64:  # noqa: PLR2004 (the column's length)
+    ours = queue.startswith(names.dead_queue("")) and CAUSE_HEADER in headers and "x-death" not in headers
+    return mark if ours and isinstance(mark, str) and _MARK.fullmatch(mark) else None
+
+
+def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> str:
+    """What tells a letter that comes again from another: its own mark, else its content."""
+    mark = mark_of(queue, headers)
+    if mark is not None:
         return mark
     lasting = {name: value for name, value in headers.items() if name not in _COUNTS}
     content = [queue, lasting, str(delivery.properties.get("message_id"))]

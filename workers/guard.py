@@ -18,11 +18,14 @@ from millrace.declarations import WorkerGroup
 from millrace.errors import InvalidEvent, PublishError
 from millrace.publishing.message import Message
 
-from workers.outgoing import Failure, dead_letter, delayed
+from workers.outgoing import Failure, dead_letter, delayed, short_id
 from workers.received import Delivery, Received, celery_request, receive, trusted_users
 from workers.runtime import Runtime
 
 log = structlog.get_logger("millrace.guard")
+
+#: Celery's own declaring of delay levels is not for us: Pulumi has made them (and Celery would log that it failed).
+STEPS = [step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step]
 
 #: What the app that made the worker sets; the consumer finds its runtime there.
 RUNTIME_KEY = "millrace_runtime"
@@ -30,6 +33,11 @@ RUNTIME_KEY = "millrace_runtime"
 
 class GuardedConsumer(Consumer):  # type: ignore[misc]
     """Celery's consumer, which hands on only what the guard has accepted and written anew."""
+
+    class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
+        """Celery's steps but one."""
+
+        default_steps = STEPS
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
         """Wrap Celery's own handler of messages."""
@@ -43,15 +51,19 @@ class GuardedConsumer(Consumer):  # type: ignore[misc]
                     inner(message)
             except passing_on:
                 raise
-            except Exception:  # an error of the guard itself must not stop the worker
-                log.exception("guard failed, message rejected to the dead letters")
-                message.reject()
+            except Exception as error:  # an error of the guard itself must not stop the worker
+                guard.give_up(message, error)
 
         return on_message
 
     def on_decode_error(self, message: IncomingMessage, exc: Exception) -> None:
         """Take what cannot be decoded to the dead letters (Celery would ack it away)."""
-        self._guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
+        try:
+            self._guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
+        except (*self.connection_errors, *self.channel_errors):
+            raise
+        except Exception as error:
+            self._guard.give_up(message, error)
 
 
 def refuse_compression() -> None:
@@ -103,7 +115,7 @@ class Guard:
         if early < 1:
             return False
         later = delayed(received.envelope, self._group.name, seconds=round(early), generation=received.generation)
-        self._settle(message, later)
+        self._settle(message, later, requeue=True)
         return True
 
     def bury(self, message: IncomingMessage, error: InvalidEvent) -> None:
@@ -117,21 +129,30 @@ class Guard:
             failure,
             body=delivery.body,
             content_type=delivery.content_type,
-            message_id=str(delivery.properties.get("message_id") or "")[:200],
+            message_id=short_id(str(delivery.properties.get("message_id") or "")),
             headers={name: value for name, value in delivery.headers.items() if name != "x-death"},
             letter_key=uuid.uuid4().hex,
         )
-        self._settle(message, letter)
+        self._settle(message, letter, requeue=False)
 
-    def _settle(self, message: IncomingMessage, instead: Message) -> None:
-        """Ack once the broker has confirmed what goes in the message's stead; else let the policy dead-letter it."""
+    def _settle(self, message: IncomingMessage, instead: Message, *, requeue: bool) -> None:
+        """Ack once the broker has confirmed what goes in the message's stead.
+
+        Else a good message goes back to its queue, and a bad one is dead-lettered by the policy, without its reason.
+        """
         try:
             self._runtime.sender.send_one(instead)
         except PublishError as error:
-            log.error("rejected without its reason", group=self._group.name, error=str(error))
-            message.reject()
+            log.error("not confirmed", group=self._group.name, requeue=requeue, error=str(error))
+            message.reject(requeue=requeue)
         else:
             message.ack()
+
+    def give_up(self, message: IncomingMessage, error: Exception) -> None:
+        """Let the policy dead-letter a message that the guard itself failed on."""
+        log.error("guard failed, message rejected to the dead letters", error=type(error).__name__)
+        if not message.acknowledged:
+            message.reject()
 
 
 def delivery_of(message: IncomingMessage) -> Delivery:
@@ -139,4 +160,6 @@ def delivery_of(message: IncomingMessage) -> Delivery:
     body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogateescape")
     content_type = message.content_type if isinstance(message.content_type, str) else None
     headers = message.headers if isinstance(message.headers, dict) else {}
-    return Delivery(body=body, content_type=content_type, headers=headers, properties=message.properties or {})
+    exchange = str(message.delivery_info.get("exchange") or "")
+    properties = message.properties or {}
+    return Delivery(body=body, content_type=content_type, headers=headers, properties=properties, exchange=exchange)

@@ -105,11 +105,11 @@ def decide(row: Row[tuple[object, ...]], request: Request) -> Verdict:
     buried = row.state == DEAD_LETTERED
     if row.state in FINAL or (buried and request.generation <= row.generation):
         return Duplicate(row.state)
-    if buried:
-        return Claim(request=request, attempt=1, fence=row.fence + 1)
     early = EARLY_SECONDS if row.state == RETRYING else 0.0
-    if row.due_at - early > row.now:
+    if not buried and row.due_at - early > row.now:
         return Busy(row.due_at - row.now)
+    if request.generation > row.generation:
+        return Claim(request=request, attempt=1, fence=row.fence + 1)
     if row.attempts >= request.max_attempts:
         return Exhausted(Claim(request=request, attempt=row.attempts, fence=row.fence + 1), row.error)
     return Claim(request=request, attempt=row.attempts + 1, fence=row.fence + 1)

@@ -7,8 +7,8 @@ import contextlib
 import sys
 import threading
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import amqp
@@ -19,16 +19,18 @@ from millrace.derived import HEARTBEAT_SECONDS
 from millrace.publishing.connection import broker_options
 from millrace.publishing.store_clock import store_now
 from prometheus_client import Counter
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import SQLAlchemyError
 
-from workers.database import begin, connect, reading
-from workers.filing import accepted_row, letter_row
-from workers.letters import DEAD, OPEN, PARKED, release
-from workers.received import Delivery
+from workers.database import begin, connect, is_outage, reading
+from workers.filing import accepted_row, letter_row, mark_of
+from workers.letters import OPEN, PARKED, release
+from workers.received import Delivery, trusted_users
 from workers.service import run_service
 from workers.settings import Settings
 from workers.tables import accepted, letters, stream_offsets
+from workers.undecodable import keep_undecodable
 
 log = structlog.get_logger("millrace.keeper")
 
@@ -41,11 +43,20 @@ STORED = Counter("millrace_letters_total", "Letters stored", ["kind"])
 INDEXED = Counter("millrace_accepted_total", "Accepted events indexed")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Filed:
+    """A letter to store, whether it bears a worker's mark, and whether the broker has delivered it before."""
+
+    row: dict[str, Any]
+    marked: bool
+    redelivered: bool
+
+
 @dataclass
 class Batch:
     """Messages that have come and are not stored yet, and up to where they may be acked."""
 
-    letters: list[tuple[dict[str, Any], bool]] = field(default_factory=list)
+    letters: list[Filed] = field(default_factory=list)
     accepted: list[dict[str, Any]] = field(default_factory=list)
     next_offset: int | None = None
     last_tag: int = 0
@@ -57,6 +68,7 @@ class Keeper:
 
     def __init__(self, settings: Settings, engine: Engine) -> None:
         self._catalog: Catalog = settings.load_catalog()
+        self._trusted = trusted_users(self._catalog, settings.vhost)
         self._engine = engine
         self._batch = Batch()
         #: how many letters this keeper has stored or recognized
@@ -90,9 +102,9 @@ class Keeper:
             self._channel.basic_ack(batch.last_tag, multiple=True)
             INDEXED.inc(len(batch.accepted))
             self.letters_seen += len(batch.letters)
-            for row, _ in batch.letters:
-                STORED.labels(row["kind"]).inc()
-                shown = {name: row[name] for name in ("kind", "group_name", "event_id", "type", "cause")}
+            for filed in batch.letters:
+                STORED.labels(filed.row["kind"]).inc()
+                shown = {name: filed.row[name] for name in ("kind", "group_name", "event_id", "type", "cause")}
                 log.warning("letter", **{name: value for name, value in shown.items() if value is not None})
         self._connection.heartbeat_tick()
         release_parked(self._engine, self._catalog)
@@ -111,8 +123,11 @@ class Keeper:
 
     def _letter_came(self, queue: str) -> Any:
         def came(message: amqp.Message) -> None:
-            row = letter_row(queue, message.delivery_info["routing_key"], _delivery(message), self._catalog)
-            self._batch.letters.append((row, bool(message.delivery_info["redelivered"])))
+            delivery = _delivery(message)
+            row = letter_row(queue, message.delivery_info["routing_key"], delivery, self._catalog, self._trusted)
+            marked = mark_of(queue, delivery.headers) is not None
+            again = bool(message.delivery_info["redelivered"])
+            self._batch.letters.append(Filed(row=row, marked=marked, redelivered=again))
             self._note(message)
 
         return came
@@ -122,7 +137,9 @@ class Keeper:
         row = accepted_row(message.delivery_info["routing_key"], delivery, self._catalog)
         if row is not None:
             self._batch.accepted.append(row)
-        self._batch.next_offset = int(delivery.headers["x-stream-offset"]) + 1
+        offset = delivery.headers.get("x-stream-offset")  # not there if the properties could not be decoded
+        if isinstance(offset, int):
+            self._batch.next_offset = offset + 1
         self._note(message)
 
     def _note(self, message: amqp.Message) -> None:
@@ -141,13 +158,18 @@ def _delivery(message: amqp.Message) -> Delivery:
 
 
 def store(connection: Connection, batch: Batch) -> None:
-    """Store a batch: letters, the index of accepted events, and up to where the stream was read."""
+    """Store a batch: letters, the index of accepted events, and up to where the stream was read.
+
+    One row that the store refuses does not stop the others: a letter is stored without what identifies it, an entry of
+    the index is left out. Raises what an outage raises.
+    """
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    for row, redelivered in batch.letters:
-        _store_letter(connection, row, redelivered)
+    for filed in batch.letters:
+        if not _fits(connection, lambda filed=filed: _store_letter(connection, filed)):  # type: ignore[misc]
+            _store_letter(connection, replace(filed, row=_bare(filed.row)))
     for row in batch.accepted:
-        values = {**row, "accepted_at": store_now()}
-        connection.execute(insert(accepted).values(values).on_conflict_do_nothing())
+        entry = insert(accepted).values({**row, "accepted_at": store_now()}).on_conflict_do_nothing()
+        _fits(connection, lambda entry=entry: connection.execute(entry))  # type: ignore[misc]
     if batch.next_offset is not None:
         values = {"stream": names.ACCEPTED, "next_offset": batch.next_offset}
         moved = insert(stream_offsets).values(values)
@@ -155,20 +177,46 @@ def store(connection: Connection, batch: Batch) -> None:
         connection.execute(moved.on_conflict_do_update(index_elements=["stream"], set_=latest))
 
 
-def _store_letter(connection: Connection, row: dict[str, Any], redelivered: bool) -> None:
-    """Insert a letter unless it is there already, told by its key; a closed one that comes back is open again."""
+def _fits(connection: Connection, act: Callable[[], object]) -> bool:
+    """Do it in a savepoint; False if the store refuses the row itself."""
+    try:
+        with connection.begin_nested():
+            act()
+    except SQLAlchemyError as error:
+        if is_outage(error):
+            raise
+        log.error("refused by the store", error=type(error).__name__)
+        return False
+    return True
+
+
+def _bare(row: dict[str, Any]) -> dict[str, Any]:
+    """The letter with its bytes, and without anything that came with them."""
+    nothing = dict.fromkeys(("source", "event_id", "type", "traceparent", "content_type", "stack", "worker"))
+    return {
+        **row,
+        **nothing,
+        "headers": {},
+        "routing_key": "",
+        "error": "the store refused what came with the bytes",
+    }
+
+
+def _store_letter(connection: Connection, filed: Filed) -> None:
+    """Insert a letter, unless it is one that is there already.
+
+    One with a worker's mark is known by it; another one only if the broker says that it delivers it again, for two
+    messages may be the same to the byte. A known one stays as it is, closed ones closed.
+    """
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = insert(letters).values({**row, "received_at": store_now()})
+    added = insert(letters).values({**filed.row, "received_at": store_now()})
     once = added.on_conflict_do_nothing(index_elements=["letter_key"]).returning(letters.c.id)
     if connection.execute(once).one_or_none() is not None:
         return
-    known = letters.c.letter_key == row["letter_key"]
-    state = connection.execute(select(letters.c.state).where(known)).scalar_one()
-    if state != OPEN:
-        again = {"state": OPEN, "closed_at": None, "received_at": store_now()}
-        connection.execute(update(letters).where(known).values(again))
-    elif not redelivered and row["kind"] != DEAD:
-        _store_letter(connection, {**row, "letter_key": uuid.uuid4().hex}, redelivered)
+    body = select(letters.c.body).where(letters.c.letter_key == filed.row["letter_key"])
+    known = connection.execute(body).scalar_one() == filed.row["body"]
+    if not (known and (filed.marked or filed.redelivered)):
+        _store_letter(connection, replace(filed, row={**filed.row, "letter_key": uuid.uuid4().hex}))
 
 
 def release_parked(engine: Engine, catalog: Catalog) -> int:
@@ -193,6 +241,7 @@ def parked_ids(engine: Engine, types: Sequence[str]) -> list[int]:
 
 def run(settings: Settings, stopping: threading.Event) -> None:
     """Keep until stopping; raises what the broker or the store raise."""
+    keep_undecodable()
     engine = connect(settings.database_url)
     try:
         keeper = Keeper(settings, engine)

@@ -14,7 +14,8 @@ from millrace.publishing.outbox import outbox_row
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Connection, Row, and_, select, update
 
-from workers.received import GENERATION_HEADER
+from workers.outgoing import short_id
+from workers.received import GENERATION_HEADER, MAX_GENERATION
 from workers.tables import inbox, letters
 
 DEAD, PARKED, REJECTED = "dead", "parked", "rejected"
@@ -30,7 +31,7 @@ def replay(connection: Connection, ids: Sequence[int]) -> int:
             inbox.c.source == letter.source,
             inbox.c.event_id == letter.event_id,
         )
-        generation = max(letter.generation, connection.execute(known).scalar() or 0) + 1
+        generation = min(max(letter.generation, connection.execute(known).scalar() or 0) + 1, MAX_GENERATION)
         headers = {**letter.headers, GENERATION_HEADER: generation}
         key = names.group_key(letter.group_name or "")
         connection.execute(outbox_row(_message(letter, names.GROUPS, key, headers), letter.type))
@@ -71,7 +72,7 @@ def _message(letter: Row[Any], exchange: str, key: str, headers: Mapping[str, An
         exchange=exchange,
         routing_key=key,
         body=letter.body,
-        message_id=(letter.event_id or "")[:200],
+        message_id=short_id(letter.event_id or ""),
         content_type=letter.content_type or CONTENT_TYPE,
         headers=headers,
     )

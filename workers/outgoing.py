@@ -11,12 +11,14 @@ from millrace.envelope import Envelope
 from millrace.publishing.message import Message
 
 from workers.received import GENERATION_HEADER
+from workers.storable import storable
 
 CAUSE_HEADER = "x-millrace-cause"
 LETTER_HEADER = "x-millrace-letter"
 #: A stack is cut to its end, where the error is; AMQP headers must fit one frame.
 MAX_STACK = 8_000
 MAX_ERROR = 1_000
+MAX_ID_BYTES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,11 @@ class Failure:
     worker: str = ""
 
 
+def short_id(text: str) -> str:
+    """The id, cut to what an AMQP short string surely holds (255 bytes)."""
+    return text.encode("utf-8", "replace")[:MAX_ID_BYTES].decode("utf-8", "ignore")
+
+
 def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int) -> Message:
     """The event again, to come back to this group only after so many seconds (at least 1)."""
     return Message(
@@ -41,9 +48,9 @@ def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int) ->
     )
 
 
-def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation: int) -> Message:
+def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation: int, fingerprint: str) -> Message:
     """An event's dead letter; sent twice, it is recognized as the same."""
-    known = json.dumps([group, envelope.source, envelope.id, generation, failure.cause])
+    known = json.dumps([group, envelope.source, envelope.id, fingerprint, generation, failure.cause])
     return dead_letter(
         group,
         failure,
@@ -69,8 +76,8 @@ def dead_letter(
     reason = {
         CAUSE_HEADER: failure.cause,
         LETTER_HEADER: letter_key,
-        "x-millrace-error": failure.error[:MAX_ERROR],
-        "x-millrace-stack": (failure.stack or "")[-MAX_STACK:],
+        "x-millrace-error": storable(failure.error[:MAX_ERROR]),
+        "x-millrace-stack": storable((failure.stack or "")[-MAX_STACK:]),
         "x-millrace-attempts": failure.attempts,
         "x-millrace-worker": failure.worker,
     }

@@ -20,6 +20,8 @@ from millrace.envelope import (
 )
 from millrace.errors import InvalidEvent
 
+from workers.undecodable import UNDECODABLE
+
 GENERATION_HEADER = "x-millrace-generation"
 CELERY_SOURCE = "/celery"
 PLAIN_SOURCE = "/plain"
@@ -34,6 +36,7 @@ class Delivery:
     content_type: str | None
     headers: Mapping[str, Any]
     properties: Mapping[str, Any]
+    exchange: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,9 +53,12 @@ def receive(delivery: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Re
     """Check a message; raises InvalidEvent with the field and the reason.
 
     Three shapes are accepted: CloudEvents structured JSON, the plain shape with a message id, and Celery's own
-    message if the broker vouches (AMQP `user-id`) that a trusted user sent it.
+    message if the broker vouches (AMQP `user-id`) that a trusted user sent it. A generation that came through the
+    door `in` is not believed: only replays have one.
     """
-    generation = _generation(delivery.headers)
+    if UNDECODABLE in delivery.headers:
+        raise InvalidEvent("properties", "cannot be decoded")
+    generation = 0 if delivery.exchange == names.IN else _generation(delivery.headers)
     if "task" in delivery.headers:
         return _native(delivery, catalog, trusted, generation)
     fields = parse_object(delivery.body)

@@ -31,7 +31,15 @@ class Report:
 
 
 def publish_report(report: Report, envelope: Envelope, group: str) -> None:
-    """Log the outcome and count it."""
+    """Log the outcome and count it; trouble with that changes no outcome."""
+    try:
+        _count(report, envelope, group)
+    except Exception as error:  # metrics are files, and a disk may be full
+        log.warning("not counted", id=envelope.id, group=group, error=type(error).__name__)
+    _log(report, envelope, group)
+
+
+def _count(report: Report, envelope: Envelope, group: str) -> None:
     labels = (group, envelope.type)
     OUTCOMES.labels(*labels, report.outcome).inc()
     if report.attempt is not None:
@@ -40,6 +48,9 @@ def publish_report(report: Report, envelope: Envelope, group: str) -> None:
         DURATION.labels(*labels).observe(report.milliseconds / 1000)
     if report.outcome == "processed" and envelope.time is not None:
         LAG.labels(*labels).observe(max(0.0, (datetime.now(UTC) - envelope.time).total_seconds()))
+
+
+def _log(report: Report, envelope: Envelope, group: str) -> None:
     fields = {
         "id": envelope.id,
         "source": envelope.source,

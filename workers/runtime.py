@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from millrace.declarations import Catalog, WorkerGroup
-from millrace.derived import Timing, timing
+from millrace.derived import SEND_SECONDS, STORE_SECONDS, Timing, timing
 from millrace.publishing.sender import Sender
 from sqlalchemy import Engine
 
@@ -38,12 +38,12 @@ class Runtime:
     @cached_property
     def engine(self) -> Engine:
         """The store."""
-        return connect(self.settings.database_url)
+        return connect(self.settings.database_url, patience=STORE_SECONDS)
 
     @cached_property
     def sender(self) -> Sender:
         """The confirmed sender to delays and dead letters."""
-        return Sender(self.settings.broker_url)
+        return Sender(self.settings.broker_url, timeout=SEND_SECONDS)
 
     @property
     def timing(self) -> Timing:

@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import structlog
-from celery import Celery, Task
+from celery import Celery, Task, current_task
 from celery.exceptions import Reject
 from celery.signals import worker_process_shutdown
 from millrace.envelope import Envelope, open_payload
@@ -35,14 +35,16 @@ def register(app: Celery, runtime: Runtime) -> None:
 
 def execute(runtime: Runtime, envelope: str, generation: int, redelivered: bool) -> None:
     """Run one event and report its outcome; a delivery that nothing could record goes back to its queue."""
-    event = Envelope.from_bytes(envelope.encode())
-    received = Received(envelope=event, payload=open_payload(event, runtime.catalog), generation=generation)
     try:
+        event = Envelope.from_bytes(envelope.encode())
+        received = Received(envelope=event, payload=open_payload(event, runtime.catalog), generation=generation)
         report = Execution(runtime, received).run()
-    except Exception as error:
-        log.exception("given back", id=event.id, group=runtime.group.name, redelivered=redelivered)
+    except Exception as error:  # the text may quote a payload, so only kinds are said
+        cause = type(error.__cause__).__name__ if error.__cause__ else None
+        kinds = {"error": type(error).__name__, "cause": cause}
+        log.error("given back", task=current_task.request.id, redelivered=redelivered, **kinds)
         time.sleep(PAUSE_SECONDS)
-        raise Reject(type(error).__name__, requeue=True) from error
+        raise Reject(type(error).__name__, requeue=True) from None
     publish_report(report, event, runtime.group.name)
 
 

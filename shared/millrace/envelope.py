@@ -215,6 +215,6 @@ def from_plain(raw: bytes, *, id: str | None, source: str, catalog: Catalog) -> 
 
 def fingerprint(payload: Payload) -> str:
     """A SHA-256 over type, version and canonical payload: equal payloads agree however they were spelled."""
-    content = [payload.event_type, payload.schema_version, payload.model_dump(mode="json")]
+    content = [payload.event_type, payload.schema_version, payload.model_dump(mode="json", exclude_defaults=True)]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()

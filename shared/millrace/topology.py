@@ -228,7 +228,7 @@ def service_user(service: Service, vhost: str) -> User:
 
 def own_users(vhost: str) -> Iterator[User]:
     """Millrace's own processes, each with what it needs and no more."""
-    yield User(name=names.own_user(vhost, "relay"), write="^(in|events|groups)$")
+    yield User(name=names.own_user(vhost, "relay"), write="^(in|events|groups|dead)$")
     transit = rf"^(dead\..+|{names.PARKED}|{names.REJECTED}|{names.ACCEPTED})$"
     yield User(name=names.own_user(vhost, "keeper"), read=transit)
     yield User(name=names.own_user(vhost, "monitor"), tags=("monitoring",))

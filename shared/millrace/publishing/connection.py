@@ -8,6 +8,7 @@ import contextlib
 import os
 import socket
 import ssl
+import struct
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -118,9 +119,13 @@ class ConfirmedConnection:
             message_id=message.message_id,
             application_headers=dict(message.headers),
         )
+        try:
+            self._channel.basic_publish(content, message.exchange, message.routing_key, mandatory=True)
+        except (struct.error, ValueError, amqp.exceptions.FrameSyntaxError) as error:  # nothing of it was written
+            self._results[index] = Refused(f"the message cannot be encoded for AMQP: {error}")
+            return
         self._last_tag += 1
         self._open[self._last_tag] = index
-        self._channel.basic_publish(content, message.exchange, message.routing_key, mandatory=True)
 
     def _give_up(self, error: PublishError) -> None:
         """Nothing more can be learnt on this connection: what is open, or was not sent, has this error."""

@@ -1,6 +1,7 @@
 """The guard on a real queue: bad messages among good ones."""
 
 import json
+import struct
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -88,6 +89,38 @@ def test_an_eta_to_come_waits_in_the_broker(stack: Stack) -> None:
     effect = stack.effects("ledger", "native")[-1]
     due = datetime.fromisoformat(eta).timestamp()
     assert -1 <= effect.at - due <= 2
+
+
+class RawProperties(amqp.Message):
+    """A message whose properties are sent as bytes, whatever they mean."""
+
+    raw: bytes = b""
+
+    def _serialize_properties(self) -> bytes:
+        return self.raw
+
+
+#: A header of AMQP's type timestamp in milliseconds; a content type that is not UTF-8 (AMQP 0-9-1, 2.3.5.2).
+UNDECODABLE = {
+    "milliseconds": b"\x20\x00" + struct.pack(">I", 14) + b"\x04when" + b"T" + struct.pack(">Q", 1_763_000_000_000),
+    "not UTF-8": b"\x80\x00" + b"\x02\xff\xfe",
+}
+
+
+@pytest.mark.usefixtures("_all_sent")
+@pytest.mark.parametrize("name", UNDECODABLE)
+def test_properties_that_cannot_be_decoded(stack: Stack, name: str) -> None:
+    """They stop neither the worker nor the keeper, which meets them in the log of accepted events too."""
+    body = b'{"what": "' + name.encode() + b'"}'
+    message = RawProperties(body)
+    message.raw = UNDECODABLE[name]
+    with amqp.Connection(**broker_options(stack.url("service.office")), confirm_publish=True) as connection:
+        connection.channel().basic_publish(message, names.IN, "order.placed", mandatory=True)
+    found = until(lambda: [row for row in stack.letters() if row.body == body], what="its letter")
+    assert found[0].error == "properties: cannot be decoded"
+    good(stack, f"good-after-{name}")
+    until(lambda: stack.outcome("ledger", f"good-after-{name}") == "processed", what="the good one behind it")
+    assert stack.processes["ledger"].poll() is None
 
 
 def test_letters_are_not_changed_by_reading(stack: Stack) -> None:

@@ -141,6 +141,15 @@ def test_higher_generation_reopens_a_dead_letter(engine: Engine) -> None:
     claimed(engine, generation=2)
 
 
+def test_replay_of_an_event_that_was_never_recorded_as_dead_runs_anew(engine: Engine) -> None:
+    """A letter may be there without the record (the broker's own dead letters): its replay is not at its end at once."""
+    for _ in range(3):
+        settle(engine, inbox.postpone, claimed(engine), seconds=1.0, error="broken")
+        expire(engine)
+    again = claimed(engine, generation=1)
+    assert again.attempt == 1
+
+
 def test_one_winner_of_many(engine: Engine) -> None:
     """Of eight that claim at once, one runs."""
     verdicts: list[inbox.Verdict] = []

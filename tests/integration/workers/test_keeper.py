@@ -15,8 +15,9 @@ from millrace.publishing.sender import Sender
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from tests.integration.workers.sample_catalog import EXTENDED
+from tests.integration.workers.sample_catalog import CATALOG, EXTENDED
 from tests.integration.workers.stack import Stack, until
+from workers.app import make_app
 from workers.database import begin, connect
 from workers.keeper import Keeper, release_parked
 from workers.letters import discard, replay
@@ -116,8 +117,8 @@ def test_equal_messages_without_identity_are_as_many_letters(stack: Stack, keepe
     rounds_until(keeper, lambda: parked(stack, "same") == ["open", "open"], what="two letters")
 
 
-def test_released_event_that_is_parked_again_is_open_again(stack: Stack, keeper: Keeper) -> None:
-    """Its key is known, and closed: it must not be taken for one that is settled."""
+def test_event_that_is_parked_again_is_a_letter_again(stack: Stack, keeper: Keeper) -> None:
+    """It is known to the byte, and closed: it must not be taken for the one that is settled."""
     send(stack, "service.web", shipped("back"))
     rounds(keeper, stack, "back")
     with stack.engine() as engine, begin(engine) as connection:
@@ -125,7 +126,38 @@ def test_released_event_that_is_parked_again_is_open_again(stack: Stack, keeper:
         assert discard(connection, [id_]) == 1
     assert parked(stack, "back") == ["discarded"]
     send(stack, "service.web", shipped("back"))
-    rounds(keeper, stack, "back")
+    until(lambda: keeper.round() or parked(stack, "back") == ["discarded", "open"], what="the second letter")
+
+
+def test_borrowed_mark_loses_nothing(stack: Stack, keeper: Keeper) -> None:
+    """Anyone can copy a letter's headers; only what came through `dead` from a worker is known by its mark."""
+    mark = {"x-millrace-letter": "ab" * 32, "x-millrace-cause": "permanent"}
+    send(stack, "service.web", *(replace(shipped(id_), headers=mark) for id_ in ("m1", "m2")))
+    rounds(keeper, stack, "m1", "m2")
+
+
+def test_celery_message_is_kept_as_an_event(stack: Stack, keeper: Keeper) -> None:
+    """The relay, for which the broker does not vouch as a sender, could not send it again as it was."""
+    app = make_app(stack.url("service.office"), CATALOG)
+    app.send_task("order.shipped", kwargs={"orderId": "n"}, task_id="native-parked")
+    app.close()
+    rounds(keeper, stack, "native-parked")
+    [row] = [row for row in stack.letters("parked") if row.event_id == "native-parked"]
+    assert row.content_type == "application/cloudevents+json"
+    assert Envelope.from_bytes(row.body).source == "/celery"
+
+
+def test_row_that_the_store_refuses_stops_nobody(postgres_stack: Stack) -> None:
+    """Ids longer than the index holds, and letters that PostgreSQL will not take as they are, among good ones."""
+    long = Message(
+        exchange=names.IN, routing_key="order.shipped", body=b'{"eventType": "order.shipped"}', message_id="é" * 110
+    )
+    send(postgres_stack, "service.web", replace(long, message_id="x" * 240), long, shipped("after"))
+    with postgres_stack.engine() as engine:
+        keeper = Keeper(settings(postgres_stack), engine)
+        rounds(keeper, postgres_stack, "after")
+        until(lambda: keeper.round() or len(postgres_stack.letters("parked")) == 3, what="all three")
+        keeper.close()
 
 
 def test_broker_s_own_dead_letter_tells_its_reason(stack: Stack, keeper: Keeper) -> None:
@@ -162,7 +194,9 @@ def test_release_waits_for_a_group_and_publishes_once(stack: Stack, keeper: Keep
 def test_dead_letter_sent_twice_is_one_and_replay_raises_the_generation(stack: Stack, keeper: Keeper) -> None:
     """The letter's own mark tells it; the replayed message bears the next generation and the same bytes."""
     event = Envelope(id="twice", source="/t", type="order.placed", data={"order_id": "t"})
-    letter = event_letter(event, "ledger", Failure(cause="permanent", error="no", stack="s"), generation=0)
+    letter = event_letter(
+        event, "ledger", Failure(cause="permanent", error="no", stack="s"), generation=0, fingerprint="f"
+    )
     send(stack, "group.ledger", letter, letter)
     rounds_until(keeper, lambda: parked(stack, "twice") == ["open"], what="the letter")
     rounds_until(keeper, lambda: keeper.letters_seen == 2, what="both of them")

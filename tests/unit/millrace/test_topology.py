@@ -190,7 +190,7 @@ def test_millraces_own_users_have_what_they_need_and_no_more() -> None:
     queues = [queue.name for queue in whole.queues]
     exchanges = [exchange.name for exchange in whole.exchanges]
     relay, keeper, monitor, flower = (users[names.own_user(VHOST, p)] for p in ("relay", "keeper", "monitor", "flower"))
-    assert {e for e in exchanges if re.search(relay.write, e)} == {names.IN, names.EVENTS, names.GROUPS}
+    assert {e for e in exchanges if re.search(relay.write, e)} == {names.IN, names.EVENTS, names.GROUPS, names.DEAD}
     dead = {names.dead_queue(group.name) for group in CATALOG.groups}
     transit = dead | {names.PARKED, names.REJECTED, names.ACCEPTED}
     assert {q for q in queues if re.search(keeper.read, q)} == transit

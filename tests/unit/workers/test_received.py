@@ -119,7 +119,7 @@ def test_anything_is_accepted_or_refused_and_filed(
         receive(came, CATALOG, TRUSTED)
     except InvalidEvent as error:
         assert error.field  # noqa: PT017 (not every message is refused)
-    row = letter_row("dead.signup", "group.signup", came, CATALOG)
+    row = letter_row("dead.signup", "group.signup", came, CATALOG, TRUSTED)
     assert row["body"] == body
     assert 0 <= row["generation"] < 2**31
     stored = json.dumps(row["headers"], ensure_ascii=False, allow_nan=False)
