@@ -142,7 +142,7 @@ def test_higher_generation_reopens_a_dead_letter(engine: Engine) -> None:
 
 
 def test_replay_of_an_event_that_was_never_recorded_as_dead_runs_anew(engine: Engine) -> None:
-    """A letter may be there without the record (the broker's own dead letters): its replay is not at its end at once."""
+    """A letter may be there without the record (the broker's own dead letters): its replay is not at its end."""
     for _ in range(3):
         settle(engine, inbox.postpone, claimed(engine), seconds=1.0, error="broken")
         expire(engine)

@@ -9,6 +9,7 @@ import amqp
 import pytest
 from millrace import names
 from millrace.envelope import Envelope
+from millrace.errors import Refused
 from millrace.publishing.connection import broker_options
 from millrace.publishing.message import Message, event_message
 from millrace.publishing.sender import Sender
@@ -52,7 +53,8 @@ def send(stack: Stack, user: str, *messages: Message) -> None:
 
 def shipped(id_: str) -> Message:
     """An event that no group takes."""
-    return event_message(Envelope(id=id_, source="/t", type="order.shipped", data={"order_id": id_}))
+    event = Envelope(id=id_[:200], source="/t", type="order.shipped", data={"order_id": id_})
+    return replace(event_message(event), message_id=id_)
 
 
 def parked(stack: Stack, *ids: str) -> list[str]:
@@ -145,6 +147,19 @@ def test_celery_message_is_kept_as_an_event(stack: Stack, keeper: Keeper) -> Non
     [row] = [row for row in stack.letters("parked") if row.event_id == "native-parked"]
     assert row.content_type == "application/cloudevents+json"
     assert Envelope.from_bytes(row.body).source == "/celery"
+
+
+def test_message_that_amqp_cannot_carry_stops_nobody(stack: Stack) -> None:
+    """It is refused by itself; the others of its bulk are confirmed (a relay would meet it for ever)."""
+    sender = Sender(stack.url("service.web"))
+    key = replace(shipped("k"), routing_key="é" * 200)
+    first, long, second, wide, last = sender.send(
+        [shipped("u1"), shipped("x" * 300), shipped("u2"), key, shipped("u3")]
+    )
+    sender.close()
+    assert (first, second, last) == (None, None, None)
+    assert isinstance(long, Refused)
+    assert isinstance(wide, Refused)
 
 
 def test_row_that_the_store_refuses_stops_nobody(postgres_stack: Stack) -> None:
