@@ -1,0 +1,170 @@
+"""The relay and a broker that is out, or refuses: order, waiting, and what is told of it."""
+
+import threading
+from collections.abc import Iterator
+
+import amqp
+import pytest
+from millrace.envelope import Envelope
+from millrace.publishing.connection import broker_options
+from millrace.publishing.message import Message, event_message
+from millrace.publishing.outbox import outbox_row
+from millrace.publishing.sender import Sender
+from sqlalchemy import Engine, Row, delete, select
+
+from operations.local.ports import free_ports
+from tests.integration.millrace.proxy import proxy_to
+from tests.integration.workers.stack import Stack, until
+from workers.database import begin
+from workers.relay import FIRST_PAUSE_SECONDS, LAG, LONGEST_PAUSE_SECONDS, POLL_SECONDS, relay_once, run
+from workers.settings import Settings
+from workers.tables import outbox
+
+
+@pytest.fixture
+def engine(stack: Stack) -> Iterator[Engine]:
+    """The stack's store with an empty outbox."""
+    with stack.engine() as engine:
+        with begin(engine) as connection:
+            connection.execute(delete(outbox))
+        yield engine
+
+
+class Waits(threading.Event):
+    """Notes how long the relay would wait instead of waiting, and stops it after so many."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+        self.noted: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Only note it."""
+        self.noted.append(timeout)
+        if len(self.noted) >= self._most:
+            self.set()
+        return self.is_set()
+
+
+class OneRound(threading.Event):
+    """Stops the relay after one round."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked = 0
+
+    def is_set(self) -> bool:
+        """True from the second time on."""
+        self._asked += 1
+        return self._asked > 1
+
+
+def placed(id_: str) -> Message:
+    """An event that every group takes."""
+    return event_message(Envelope(id=id_, source="/t", type="order.placed", data={"order_id": id_}))
+
+
+def homeless(id_: str) -> Message:
+    """A message that no queue takes."""
+    return Message(exchange="groups", routing_key="group.nobody", body=b"{}", message_id=id_)
+
+
+def write(engine: Engine, *messages: Message) -> None:
+    """Add messages to the outbox."""
+    with begin(engine) as connection:
+        for message in messages:
+            connection.execute(outbox_row(message, "order.placed"))
+
+
+def rows(stack: Stack) -> dict[str, Row[tuple[object, ...]]]:
+    """The outbox by event id."""
+    return {row.event_id: row for row in stack.rows(select(outbox))}
+
+
+def came(stack: Stack, queue: str, count: int) -> list[str]:
+    """Take so many messages from a queue; their ids in the order of the queue."""
+    with amqp.Connection(**broker_options(stack.url(f"group.{queue}"))) as connection:
+        channel = connection.channel()
+
+        def one() -> str | None:
+            message = channel.basic_get(queue, no_ack=True)
+            return message and str(message.properties["message_id"])
+
+        return [until(one, what="a message") or "" for _ in range(count)]
+
+
+def nowhere(stack: Stack) -> str:
+    """The relay's broker URL with a port at which nobody listens."""
+    here = f"{stack.broker.amqp_host}:{stack.broker.amqp_port}"
+    [port] = free_ports(1)
+    return stack.url("relay").replace(here, f"127.0.0.1:{port}")
+
+
+def settings(stack: Stack, broker_url: str) -> Settings:
+    """The relay's settings."""
+    return Settings(broker_url=broker_url, database_url=stack.database_url, catalog=stack.catalog_name)
+
+
+def test_after_an_outage_all_go_at_once_and_in_their_order(stack: Stack, engine: Engine) -> None:
+    write(engine, placed("a"), placed("b"))
+    before = rows(stack)
+    out, back = Sender(nowhere(stack)), Sender(stack.url("relay"))
+    for _ in range(3):
+        assert relay_once(engine, out).outage
+    found = rows(stack)
+    assert [(found[id_].due_at, found[id_].attempts) for id_ in "ab"] == [(before[id_].due_at, 0) for id_ in "ab"]
+    assert "no connection to the broker" in found["a"].error
+    write(engine, placed("c"))
+    done = relay_once(engine, back)
+    back.close()
+    assert (done.rows, done.outage) == (3, False)
+    assert came(stack, "ledger", 3) == ["a", "b", "c"]
+
+
+def test_a_confirm_that_does_not_come_is_no_fault_of_the_row(stack: Stack, engine: Engine) -> None:
+    with proxy_to(stack.broker.amqp_host, stack.broker.amqp_port) as proxy:
+        here = f":{stack.broker.amqp_port}/"
+        sender = Sender(stack.url("relay").replace(here, f":{proxy.port}/"), timeout=1.0)
+        assert not relay_once(engine, sender).rows
+        sender.send([placed("first")])
+        write(engine, placed("late"))
+        before = rows(stack)["late"]
+        proxy.hold_answers()
+        assert relay_once(engine, sender).outage
+        after = rows(stack)["late"]
+        sender.close()
+    assert (after.due_at, after.attempts, after.published_at) == (before.due_at, 0, None)
+    assert "no confirm" in after.error
+
+
+def test_a_row_that_no_queue_takes_waits_alone(stack: Stack, engine: Engine) -> None:
+    write(engine, homeless("bad"), placed("good"))
+    sender = Sender(stack.url("relay"))
+    done = relay_once(engine, sender)
+    sender.close()
+    found = rows(stack)
+    assert (done.rows, done.outage) == (2, False)
+    assert found["good"].published_at is not None
+    assert (found["bad"].attempts, found["bad"].published_at) == (1, None)
+    assert found["bad"].due_at > found["bad"].created_at + 0.5
+
+
+def test_the_relay_pauses_longer_and_longer_while_the_broker_is_out(stack: Stack, engine: Engine) -> None:
+    write(engine, placed("waiting"))
+    stopping = Waits(6)
+    run(settings(stack, nowhere(stack)), stopping)
+    first = FIRST_PAUSE_SECONDS
+    assert stopping.noted == [first, first * 2, first * 4, first * 8, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+    assert rows(stack)["waiting"].attempts == 0
+    idle = Waits(2)
+    run(settings(stack, stack.url("relay")), idle)
+    assert idle.noted == [POLL_SECONDS, POLL_SECONDS]
+
+
+def test_the_lag_is_told_in_every_round(stack: Stack, engine: Engine) -> None:
+    write(engine, homeless("old"))
+    with begin(engine) as connection:
+        connection.execute(outbox.update().values(created_at=outbox.c.created_at - 100))
+    LAG.set(0)
+    run(settings(stack, stack.url("relay")), OneRound())
+    assert [sample.value > 99 for metric in LAG.collect() for sample in metric.samples] == [True]
