@@ -6,9 +6,8 @@ A message is acked after the transaction that stored it; with the store down, me
 import contextlib
 import sys
 import threading
-import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import time
+from collections.abc import Sequence
 from typing import Any
 
 import amqp
@@ -17,50 +16,30 @@ from millrace import names
 from millrace.declarations import Catalog
 from millrace.derived import HEARTBEAT_SECONDS
 from millrace.publishing.connection import broker_options
-from millrace.publishing.store_clock import store_now
 from prometheus_client import Counter
-from sqlalchemy import Connection, Engine, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine, select
 
-from workers.database import begin, connect, is_outage, reading
+from workers.database import begin, connect, reading
 from workers.filing import accepted_row, letter_row, mark_of
 from workers.letters import OPEN, PARKED, release
 from workers.received import Delivery, trusted_users
 from workers.service import run_service
 from workers.settings import Settings
-from workers.tables import accepted, letters, stream_offsets
+from workers.storing import Batch, Filed, store
+from workers.tables import letters, stream_offsets
 from workers.undecodable import keep_undecodable
 
 log = structlog.get_logger("millrace.keeper")
 
 PREFETCH = 200
 WAIT_SECONDS = 0.5
+#: The stream's answer to a question comes within this; later, it is read from its start, which only costs time.
+PROBE_SECONDS = 3.0
 #: How many parked events are released in one transaction.
 RELEASE_BATCH = 200
 
 STORED = Counter("millrace_letters_total", "Letters stored", ["kind"])
 INDEXED = Counter("millrace_accepted_total", "Accepted events indexed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Filed:
-    """A letter to store, whether it bears a worker's mark, and whether the broker has delivered it before."""
-
-    row: dict[str, Any]
-    marked: bool
-    redelivered: bool
-
-
-@dataclass
-class Batch:
-    """Messages that have come and are not stored yet, and up to where they may be acked."""
-
-    letters: list[Filed] = field(default_factory=list)
-    accepted: list[dict[str, Any]] = field(default_factory=list)
-    next_offset: int | None = None
-    last_tag: int = 0
-    size: int = 0
 
 
 class Keeper:
@@ -119,7 +98,23 @@ class Keeper:
     def _offset(self) -> int:
         query = select(stream_offsets.c.next_offset).where(stream_offsets.c.stream == names.ACCEPTED)
         with reading(self._engine) as connection:
-            return int(connection.execute(query).scalar() or 0)
+            stored = int(connection.execute(query).scalar() or 0)
+        if stored and not self._has(stored - 1):
+            log.warning("the stream is another one than was read before, reading it from its start", stored=stored)
+            return 0
+        return stored
+
+    def _has(self, offset: int) -> bool:
+        """Whether the stream still has this offset, or a later one: one that was made anew has neither."""
+        found: list[amqp.Message] = []
+        channel = self._connection.channel()
+        channel.basic_qos(0, 1, False)
+        channel.basic_consume(names.ACCEPTED, callback=found.append, arguments={"x-stream-offset": offset})
+        deadline = time.monotonic() + PROBE_SECONDS
+        while not found and time.monotonic() < deadline:
+            self._receive(0.1)
+        channel.close()
+        return bool(found)
 
     def _letter_came(self, queue: str) -> Any:
         def came(message: amqp.Message) -> None:
@@ -155,68 +150,6 @@ def _delivery(message: amqp.Message) -> Delivery:
     headers = properties.pop("application_headers", None) or {}
     body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogateescape")
     return Delivery(body=body, content_type=properties.get("content_type"), headers=headers, properties=properties)
-
-
-def store(connection: Connection, batch: Batch) -> None:
-    """Store a batch: letters, the index of accepted events, and up to where the stream was read.
-
-    One row that the store refuses does not stop the others: a letter is stored without what identifies it, an entry of
-    the index is left out. Raises what an outage raises.
-    """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    for filed in batch.letters:
-        if not _fits(connection, lambda filed=filed: _store_letter(connection, filed)):  # type: ignore[misc]
-            _store_letter(connection, replace(filed, row=_bare(filed.row)))
-    for row in batch.accepted:
-        entry = insert(accepted).values({**row, "accepted_at": store_now()}).on_conflict_do_nothing()
-        _fits(connection, lambda entry=entry: connection.execute(entry))  # type: ignore[misc]
-    if batch.next_offset is not None:
-        values = {"stream": names.ACCEPTED, "next_offset": batch.next_offset}
-        moved = insert(stream_offsets).values(values)
-        latest = {"next_offset": moved.excluded.next_offset}
-        connection.execute(moved.on_conflict_do_update(index_elements=["stream"], set_=latest))
-
-
-def _fits(connection: Connection, act: Callable[[], object]) -> bool:
-    """Do it in a savepoint; False if the store refuses the row itself."""
-    try:
-        with connection.begin_nested():
-            act()
-    except SQLAlchemyError as error:
-        if is_outage(error):
-            raise
-        log.error("refused by the store", error=type(error).__name__)
-        return False
-    return True
-
-
-def _bare(row: dict[str, Any]) -> dict[str, Any]:
-    """The letter with its bytes, and without anything that came with them."""
-    nothing = dict.fromkeys(("source", "event_id", "type", "traceparent", "content_type", "stack", "worker"))
-    return {
-        **row,
-        **nothing,
-        "headers": {},
-        "routing_key": "",
-        "error": "the store refused what came with the bytes",
-    }
-
-
-def _store_letter(connection: Connection, filed: Filed) -> None:
-    """Insert a letter, unless it is one that is there already.
-
-    One with a worker's mark is known by it; another one only if the broker says that it delivers it again, for two
-    messages may be the same to the byte. A known one stays as it is, closed ones closed.
-    """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = insert(letters).values({**filed.row, "received_at": store_now()})
-    once = added.on_conflict_do_nothing(index_elements=["letter_key"]).returning(letters.c.id)
-    if connection.execute(once).one_or_none() is not None:
-        return
-    body = select(letters.c.body).where(letters.c.letter_key == filed.row["letter_key"])
-    known = connection.execute(body).scalar_one() == filed.row["body"]
-    if not (known and (filed.marked or filed.redelivered)):
-        _store_letter(connection, replace(filed, row={**filed.row, "letter_key": uuid.uuid4().hex}))
 
 
 def release_parked(engine: Engine, catalog: Catalog) -> int:

@@ -91,7 +91,7 @@ def test_an_eta_to_come_waits_in_the_broker(stack: Stack) -> None:
     assert -1 <= effect.at - due <= 2
 
 
-class RawProperties(amqp.Message):
+class RawProperties(amqp.Message):  # type: ignore[misc]
     """A message whose properties are sent as bytes, whatever they mean."""
 
     raw: bytes = b""

@@ -13,7 +13,7 @@ from millrace.errors import Refused
 from millrace.publishing.connection import broker_options
 from millrace.publishing.message import Message, event_message
 from millrace.publishing.sender import Sender
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.exc import OperationalError
 
 from tests.integration.workers.sample_catalog import CATALOG, EXTENDED
@@ -24,7 +24,7 @@ from workers.keeper import Keeper, release_parked
 from workers.letters import discard, replay
 from workers.outgoing import Failure, event_letter
 from workers.settings import Settings
-from workers.tables import accepted, letters, outbox
+from workers.tables import accepted, letters, outbox, stream_offsets
 
 
 @pytest.fixture
@@ -128,7 +128,7 @@ def test_event_that_is_parked_again_is_a_letter_again(stack: Stack, keeper: Keep
         assert discard(connection, [id_]) == 1
     assert parked(stack, "back") == ["discarded"]
     send(stack, "service.web", shipped("back"))
-    until(lambda: keeper.round() or parked(stack, "back") == ["discarded", "open"], what="the second letter")
+    rounds_until(keeper, lambda: parked(stack, "back") == ["discarded", "open"], what="the second letter")
 
 
 def test_borrowed_mark_loses_nothing(stack: Stack, keeper: Keeper) -> None:
@@ -171,7 +171,7 @@ def test_row_that_the_store_refuses_stops_nobody(postgres_stack: Stack) -> None:
     with postgres_stack.engine() as engine:
         keeper = Keeper(settings(postgres_stack), engine)
         rounds(keeper, postgres_stack, "after")
-        until(lambda: keeper.round() or len(postgres_stack.letters("parked")) == 3, what="all three")
+        rounds_until(keeper, lambda: len(postgres_stack.letters("parked")) == 3, what="all three")
         keeper.close()
 
 
@@ -239,3 +239,16 @@ def test_messages_wait_while_the_store_is_out(stack: Stack, tmp_path: Path) -> N
         rounds(healed, stack, "patient")
         healed.close()
     assert json.loads(next(r.body for r in stack.letters("parked") if r.event_id == "patient"))["id"] == "patient"
+
+
+def test_stream_that_was_made_anew_is_read_from_its_start(stack: Stack) -> None:
+    """A new broker under an old store: what it accepts is indexed, whatever was read of the old one."""
+    with stack.engine() as engine, begin(engine) as connection:
+        connection.execute(update(stream_offsets).values(next_offset=1_000_000))
+        connection.execute(delete(accepted))
+    send(stack, "service.web", shipped("reborn"))
+    with stack.engine() as engine:
+        again = Keeper(settings(stack), engine)
+        index = select(accepted.c.event_id).where(accepted.c.event_id == "reborn")
+        rounds_until(again, lambda: len(stack.rows(index)) == 1, what="the index")
+        again.close()
