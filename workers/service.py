@@ -3,9 +3,12 @@
 import signal
 import sys
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import structlog
+from prometheus_client import Gauge
 
 from workers.logs import configure_logs
 from workers.metrics import serve
@@ -15,6 +18,10 @@ log = structlog.get_logger("millrace.service")
 
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 5.0
+#: What has run for so long is well again, whatever was before.
+STEADY_SECONDS = 10.0
+
+TROUBLE = Gauge("millrace_service_trouble", "1 from a failure until the service has run well for a while", ["service"])
 
 
 def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -> int:
@@ -37,13 +44,32 @@ def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -
 
 
 def keep_going(name: str, start: Callable[[], None], stopping: threading.Event) -> None:
-    """Call `start` until stopping; trouble is logged and followed by a growing pause, not by an end."""
+    """Call `start` until stopping; trouble is logged, shown as a metric and followed by a growing pause."""
     pause = FIRST_PAUSE_SECONDS
+    TROUBLE.labels(name).set(0)
     while not stopping.is_set():
+        started = time.monotonic()
         try:
-            start()
+            with _well_again(name):
+                start()
             pause = FIRST_PAUSE_SECONDS
         except Exception as error:  # whatever it is, the service must come back by itself
+            TROUBLE.labels(name).set(1)
+            if time.monotonic() - started >= STEADY_SECONDS:
+                pause = FIRST_PAUSE_SECONDS
             log.warning("trouble", service=name, error=f"{type(error).__name__}: {error}"[:500], again_in=pause)
             stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+@contextmanager
+def _well_again(name: str) -> Iterator[None]:
+    """Take the metric back once the block has run for a while."""
+    timer = threading.Timer(STEADY_SECONDS, lambda: TROUBLE.labels(name).set(0))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()

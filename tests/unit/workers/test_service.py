@@ -1,0 +1,81 @@
+"""How the relay and the keeper go on after trouble, and how it shows."""
+
+import threading
+import time
+
+import pytest
+
+from workers import service
+from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, keep_going
+
+STEADY = 0.3
+
+
+@pytest.fixture(autouse=True)
+def soon_steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is steady is so after a fraction of a second."""
+    monkeypatch.setattr(service, "STEADY_SECONDS", STEADY)
+
+
+class Waits(threading.Event):
+    """Notes the pauses instead of making them, and stops after so many."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+        self.noted: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Only note it."""
+        self.noted.append(timeout)
+        if len(self.noted) >= self._most:
+            self.set()
+        return self.is_set()
+
+
+def in_trouble(name: str) -> float | None:
+    """What the metric says of a service."""
+    found = [sample for metric in TROUBLE.collect() for sample in metric.samples]
+    return next((sample.value for sample in found if sample.labels == {"service": name}), None)
+
+
+def test_the_pause_grows_and_starts_anew_after_a_long_good_run() -> None:
+    runs = iter([0.0, 0.0, 0.0, STEADY * 1.1, 0.0])
+
+    def start() -> None:
+        end = time.monotonic() + next(runs)
+        while time.monotonic() < end:
+            time.sleep(0.01)
+        raise ConnectionError("gone")
+
+    stopping = Waits(5)
+    keep_going("one", start, stopping)
+    first = FIRST_PAUSE_SECONDS
+    assert stopping.noted == [first, first * 2, first * 4, first, first * 2]
+
+
+def test_trouble_shows_until_it_has_run_well_for_a_while() -> None:
+    seen: list[float | None] = []
+    stopping = threading.Event()
+    runs = iter([True, True, False])
+
+    def start() -> None:
+        seen.append(in_trouble("two"))
+        if next(runs):
+            raise ConnectionError("gone")
+        deadline = time.monotonic() + 20
+        while in_trouble("two"):
+            assert time.monotonic() < deadline, "the trouble must be taken back"
+            time.sleep(0.01)
+        stopping.set()
+
+    keep_going("two", start, stopping)
+    assert (seen, in_trouble("two")) == ([0, 1, 1], 0)
+
+
+def test_a_service_that_fails_at_once_stays_in_trouble() -> None:
+    def start() -> None:
+        raise ConnectionError("gone")
+
+    keep_going("three", start, Waits(8))
+    assert in_trouble("three") == 1
