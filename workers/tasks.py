@@ -25,7 +25,7 @@ def register(app: Celery, runtime: Runtime) -> None:
     """Add a task for each event type of the group, named as the type, so that Flower shows it."""
 
     def make(type_: str) -> None:
-        @app.task(name=type_, bind=True, max_retries=None)  # type: ignore[untyped-decorator]
+        @app.task(name=type_, bind=True, max_retries=None, shared=False)  # type: ignore[untyped-decorator]
         def run(_task: Task, envelope: str, generation: int, redelivered: bool) -> None:
             execute(runtime, envelope, generation, redelivered)
 
