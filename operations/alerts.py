@@ -12,13 +12,15 @@ from operations.status import Situation
 
 #: The relay publishes within a second; a longer wait means that it does not run or cannot publish.
 RELAY_LAG_SECONDS = 10.0
-#: What the keeper has not moved after so many messages it is not keeping up with, or it does not run.
+#: With so many messages the keeper is not keeping up, even if it moves some.
 TRANSIT_MESSAGES = 100
 #: So many waiting events that also become more are a group that does not keep up.
 WAITING_MESSAGES = 1_000
 #: Whatever the growth, this many is worth a look.
 MANY_WAITING = 50_000
 RESTARTS = 3
+#: These may be so for a moment, or be seconds old in what the broker tells: they count if they last.
+PASSING = frozenset({"no consumer", "no keeper", "keeper stuck"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +42,13 @@ def alerts(situation: Situation, catalog: Catalog) -> list[Alert]:
     return [
         *_without_consumer(situation, catalog),
         *_processes(situation),
+        *_trouble(situation),
         *_dead_letters(situation, catalog),
         *_waiting(situation, catalog),
         *_relay(situation),
         *_parked(situation, catalog),
-        *_transit(situation, catalog),
+        *_rejected(situation),
+        *_keeper(situation, catalog),
     ]
 
 
@@ -113,11 +117,24 @@ def _may_wait(catalog: Catalog, type_: str) -> bool:
         return False
 
 
-def _transit(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
-    queues = [names.PARKED, names.REJECTED, *(names.dead_queue(group.name) for group in catalog.groups)]
-    for name in queues:
-        if (count := situation.transit(name)) >= TRANSIT_MESSAGES:
-            todo = "`millrace logs keeper`; nothing is lost, the messages wait in their queue"
-            yield Alert(
-                kind="keeper lag", concerns=name, what=f"{count} messages are not moved to the store", todo=todo
-            )
+def _rejected(situation: Situation) -> Iterator[Alert]:
+    if count := situation.store.rejected:
+        what = f"{count} messages were refused at a door"
+        todo = "`millrace rejected list` says why; mend what sent them, then `millrace rejected discard`"
+        yield Alert(kind="rejected", concerns=names.REJECTED, what=what, todo=todo)
+
+
+def _trouble(situation: Situation) -> Iterator[Alert]:
+    for name in situation.trouble:
+        what = "it failed and has not run well since"
+        yield Alert(kind="trouble", concerns=name, what=what, todo=f"`millrace logs {name}` says what fails")
+
+
+def _keeper(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
+    todo = "`millrace logs keeper`; nothing is lost, the messages wait in their queue"
+    if names.PARKED in situation.queues and not situation.queue(names.PARKED).consumers:
+        yield Alert(kind="no keeper", concerns="keeper", what="nobody moves letters to the store", todo=todo)
+    for name in [names.PARKED, names.REJECTED, *(names.dead_queue(group.name) for group in catalog.groups)]:
+        if count := situation.transit(name):
+            kind = "keeper lag" if count >= TRANSIT_MESSAGES else "keeper stuck"
+            yield Alert(kind=kind, concerns=name, what=f"{count} messages are not moved to the store", todo=todo)

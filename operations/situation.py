@@ -9,6 +9,7 @@ from operations.connections import Connections
 from operations.queue_numbers import queue_numbers
 from operations.status import ProcessNumbers, Situation
 from operations.store_numbers import store_numbers
+from operations.troubles import in_trouble
 from workers.database import connect, reading
 
 
@@ -22,7 +23,10 @@ def read_situation(where: Connections, catalog: Catalog) -> Situation:
     finally:
         engine.dispose()
     processes = read_processes(where.directory, catalog)
-    return Situation(queues=queues, store=store, processes=processes, flower=where.stack.get("flower", {}))
+    trouble = in_trouble(where.stack.get("metrics", {}))
+    return Situation(
+        queues=queues, store=store, processes=processes, flower=where.stack.get("flower", {}), trouble=trouble
+    )
 
 
 def read_processes(directory: Path, catalog: Catalog) -> list[ProcessNumbers] | None:

@@ -30,6 +30,8 @@ class Situation:
     store: StoreNumbers
     processes: Sequence[ProcessNumbers] | None = None
     flower: Mapping[str, Any] = field(default_factory=dict)
+    #: services that failed and have not run well since, by their own word
+    trouble: Sequence[str] = ()
 
     def queue(self, name: str) -> QueueNumbers:
         """The numbers of a queue; zeros if there is no such queue."""

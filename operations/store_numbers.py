@@ -17,6 +17,8 @@ class StoreNumbers:
     #: open parked letters by type
     parked: dict[str, int] = field(default_factory=dict)
     rejected: int = 0
+    #: the id of the newest letter: it grows as the keeper moves letters to the store
+    last_letter: int = 0
     unpublished: int = 0
     relay_lag: float = 0.0
     relay_error: str | None = None
@@ -38,6 +40,7 @@ def store_numbers(connection: Connection) -> StoreNumbers:
         dead_letters=_open(connection, "dead", "group_name"),
         parked=_open(connection, "parked", "type"),
         rejected=sum(_open(connection, "rejected", "kind").values()),
+        last_letter=connection.execute(select(func.max(letters.c.id))).scalar() or 0,
         unpublished=unpublished,
         relay_lag=max(0.0, float(relay_lag or 0)),
         relay_error=connection.execute(failed).scalar(),

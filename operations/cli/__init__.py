@@ -31,7 +31,7 @@ SUMMARIES = {
     "why": "What became of an event, group by group.",
     "dead-letters": "Events that could not be handled: list, show, replay, discard.",
     "parked": "Events that no group takes yet: list, release.",
-    "rejected": "What was refused at a door: list, show.",
+    "rejected": "What was refused at a door: list, show, discard.",
     "alerts": "What needs a person now, and what to do; exit code 1 if anything does.",
     "logs": "The log of a group's worker or of another process.",
     "verify": "Compare the broker with the catalog; exit code 1 and the differences.",

@@ -10,11 +10,12 @@ from operations.connections import catalog, connections
 @as_option
 def command(as_json: bool) -> None:
     """Tell what needs a person and what to do about it; exit code 1 if anything does."""
-    from operations.alerts import alerts  # noqa: PLC0415 (--help stays quick)
+    from operations.lasting import lasting_alerts  # noqa: PLC0415 (--help stays quick)
     from operations.situation import read_situation  # noqa: PLC0415
 
     known = catalog()
-    found = alerts(read_situation(connections(), known), known)
+    where = connections()
+    found = lasting_alerts(lambda: read_situation(where, known), known)
     if as_json:
         emit_json([alert.as_json() for alert in found])
     elif not found:

@@ -35,12 +35,15 @@ def test_a_quiet_stack_has_none() -> None:
     [
         (with_queue("signup", QueueNumbers(ready=3)), ("no consumer", "signup")),
         (replace(QUIET, store=StoreNumbers(dead_letters={"signup": 1})), ("dead letters", "signup")),
-        (with_queue("dead.signup", QueueNumbers(ready=1)), ("dead letters", "signup")),
+        (replace(QUIET, store=StoreNumbers(rejected=2)), ("rejected", "rejected")),
+        (replace(QUIET, trouble=["keeper"]), ("trouble", "keeper")),
         (replace(QUIET, store=StoreNumbers(parked={"user.left": 1})), ("parked", "user.left")),
         (with_queue("signup", QueueNumbers(ready=WAITING_MESSAGES, consumers=1, growth=1.0)), ("waiting", "signup")),
         (with_queue("signup", QueueNumbers(ready=MANY_WAITING, consumers=1)), ("waiting", "signup")),
         (replace(QUIET, store=StoreNumbers(unpublished=1, relay_lag=RELAY_LAG_SECONDS + 1)), ("relay lag", "relay")),
-        (with_queue("parked", QueueNumbers(ready=100)), ("keeper lag", "parked")),
+        (with_queue("parked", QueueNumbers(ready=100, consumers=1)), ("keeper lag", "parked")),
+        (with_queue("parked", QueueNumbers(ready=1, consumers=1)), ("keeper stuck", "parked")),
+        (with_queue("parked", QueueNumbers(consumers=0)), ("no keeper", "keeper")),
         (with_process(state="backing off"), ("restarts", "worker-signup")),
         (with_process(restarts=RESTARTS), ("restarts", "worker-signup")),
     ],
@@ -48,6 +51,11 @@ def test_a_quiet_stack_has_none() -> None:
 def test_each_alert(situation: Situation, expected: tuple[str, str]) -> None:
     assert found(situation) == [expected]
     assert all(alert.todo and alert.what for alert in alerts(situation, CATALOG))
+
+
+def test_a_dead_letter_on_its_way_counts() -> None:
+    on_its_way = with_queue("dead.signup", QueueNumbers(ready=1))
+    assert found(on_its_way) == [("dead letters", "signup"), ("keeper stuck", "dead.signup")]
 
 
 def test_a_group_without_a_queue() -> None:

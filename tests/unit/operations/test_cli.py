@@ -182,6 +182,20 @@ def test_discarding_asks_and_can_be_tried_first() -> None:
     assert len(run_json("dead-letters", "list", "--state", "discarded")) == len(DEAD)
 
 
+@pytest.mark.usefixtures("store")
+def test_rejected_ones_are_closed_by_a_person() -> None:
+    [letter_] = run_json("rejected", "list")
+    assert run("rejected", "discard").exit_code == INVALID
+    assert run("rejected", "discard", "--all", stdin="n\n").exit_code == FAILED
+    dead = run_json("dead-letters", "list")[0]["id"]
+    assert run("rejected", "discard", str(dead), "--yes").exit_code == FAILED
+    assert run_json("rejected", "list") == [letter_]
+    assert run_json("rejected", "discard", str(letter_["id"]), "--yes")["changed"] == 1
+    assert run_json("rejected", "list") == []
+    assert [one["id"] for one in run_json("rejected", "list", "--state", "discarded")] == [letter_["id"]]
+    assert len(run_json("dead-letters", "list")) == len(DEAD)
+
+
 def test_replaying_twice_sends_once(store: str) -> None:
     first = run_json("dead-letters", "list")[0]["id"]
     assert run_json("dead-letters", "replay", str(first))["changed"] == 1
