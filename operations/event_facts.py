@@ -5,11 +5,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from millrace.publishing.store_clock import store_now
+from sqlalchemy import Connection, Select, and_, func, select
 
 from workers.tables import accepted, inbox, letters, outbox
 
 Row = Mapping[str, Any]
+
+#: A younger event may still be in a queue.
+SETTLED_SECONDS = 3600.0
 
 
 @dataclass(kw_only=True)
@@ -51,6 +55,22 @@ def event_facts(connection: Connection, event_id: str) -> list[EventFacts]:
     for row in _rows(connection, outbox_query):
         of(_source_in(row["body"])).outbox.append(row)
     return list(found.values())
+
+
+def precedes(connection: Connection, facts: EventFacts, group: str) -> bool:
+    """Whether an event was accepted over an hour ago and before every event that the group has had.
+
+    Queues keep their order: an event that waited for the group would have come to it first.
+    """
+    if not facts.accepted:
+        return False
+    same = and_(accepted.c.source == inbox.c.source, accepted.c.event_id == inbox.c.event_id)
+    first = select(func.min(accepted.c.accepted_at)).join(inbox, same).where(inbox.c.group_name == group)
+    earliest = connection.execute(first).scalar()
+    accepted_at: float = facts.accepted[0]["accepted_at"]
+    if earliest is None or accepted_at >= earliest:
+        return False
+    return accepted_at < connection.execute(select(store_now())).scalar_one() - SETTLED_SECONDS
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[Row]:

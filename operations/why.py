@@ -1,7 +1,8 @@
 """What became of an event: one outcome per group, one word for the whole."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from millrace import names
@@ -9,11 +10,14 @@ from millrace.declarations import Catalog
 from millrace.errors import UnknownEventType
 from sqlalchemy import Connection
 
-from operations.event_facts import EventFacts, Row, event_facts
+from operations.event_facts import EventFacts, Row, event_facts, precedes
 
 #: Where one word must do, the earlier counts (design, section 1).
 WORST_FIRST = ("dead-lettered", "in flight", "parked", "discarded", "processed")
+FINAL = frozenset({"dead-lettered", "discarded", "processed"})
 UNKNOWN = "unknown"
+#: Accepted before the group was there: no outcome of the event, so it never counts.
+NOT_ADDRESSED = "not addressed"
 
 Report = dict[str, Any]
 
@@ -28,12 +32,12 @@ def why(connection: Connection, catalog: Catalog, event_id: str, source: str | N
     """The report on an event id: of one source, or of all of them with the worst outcome of each group."""
     everything = event_facts(connection, event_id)
     chosen = [facts for facts in everything if source is None or facts.source == source]
-    reports = [report_of(facts, catalog) for facts in chosen]
+    reports = [report_of(facts, catalog, partial(precedes, connection)) for facts in chosen]
     sources = sorted(facts.source for facts in everything if facts.source is not None)
     groups: dict[str, Report] = {}
     for name in dict.fromkeys(name for report in reports for name in report["groups"]):
         candidates = [report["groups"][name] for report in reports if name in report["groups"]]
-        groups[name] = min(candidates, key=lambda outcome: WORST_FIRST.index(outcome["outcome"]))
+        groups[name] = min(candidates, key=lambda outcome: (*WORST_FIRST, NOT_ADDRESSED).index(outcome["outcome"]))
     return {
         "id": event_id,
         "type": next((report["type"] for report in reports if report["type"]), None),
@@ -46,9 +50,15 @@ def why(connection: Connection, catalog: Catalog, event_id: str, source: str | N
     }
 
 
-def report_of(facts: EventFacts, catalog: Catalog) -> Report:
-    """The report on one event of one source."""
+def report_of(facts: EventFacts, catalog: Catalog, precedes: Callable[[EventFacts, str], bool]) -> Report:
+    """The report on one event of one source; `precedes` tells whether the event is older than a group."""
     groups = {name: {**_outcome(facts, name), "source": facts.source} for name in _groups(facts, catalog)}
+    without_trace = [name for name in groups if not _has_trace(facts, name)]
+    others = {group["outcome"] for name, group in groups.items() if name not in without_trace}
+    if others and others <= FINAL:
+        for name in without_trace:
+            if precedes(facts, name):
+                groups[name]["outcome"] = NOT_ADDRESSED
     outcomes = [group["outcome"] for group in groups.values()]
     return {
         "source": facts.source,
@@ -58,6 +68,14 @@ def report_of(facts: EventFacts, catalog: Catalog) -> Report:
         "groups": groups,
         "letters": [_letter(letter) for letter in facts.letters],
     }
+
+
+def _has_trace(facts: EventFacts, group: str) -> bool:
+    """Whether the event has been at the group, or is on its way there for all we can see."""
+    rows = (*facts.inbox, *facts.letters)
+    return any(row["group_name"] == group or row.get("kind") == "parked" for row in rows) or any(
+        row["published_at"] is None or _addressee(row) == group for row in facts.outbox
+    )
 
 
 def _canonical(type_: str | None, catalog: Catalog) -> str | None:

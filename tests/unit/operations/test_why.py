@@ -1,5 +1,6 @@
 """What became of an event, from rows in the tables."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -107,6 +108,51 @@ def test_a_bound_group_without_a_row_is_in_flight(connection: Connection) -> Non
     add_accepted(connection)
     add_inbox(connection, "signup", "processed")
     assert state(connection) == ("in flight", {"signup": "processed", "analytics": "in flight"})
+
+
+def later(connection: Connection, *groups: str, at: float, id_: str = "e-2") -> None:
+    """Another event, which these groups have processed."""
+    connection.execute(insert(accepted).values(source=SOURCE, event_id=id_, type="user.signed_up", accepted_at=at))
+    for group in groups:
+        add_inbox(connection, group, "processed", event_id=id_)
+
+
+def test_an_event_from_before_the_group_was_added(connection: Connection) -> None:
+    add_accepted(connection)
+    add_inbox(connection, "signup", "processed")
+    later(connection, "signup", "analytics", at=2.0)
+    assert state(connection) == ("processed", {"signup": "processed", "analytics": "not addressed"})
+
+
+def test_an_event_that_other_groups_still_work_on_is_in_flight(connection: Connection) -> None:
+    add_accepted(connection)
+    add_inbox(connection, "signup", "retrying")
+    later(connection, "analytics", at=2.0)
+    assert state(connection) == ("in flight", {"signup": "in flight", "analytics": "in flight"})
+
+
+def test_an_event_that_waits_behind_older_ones_is_in_flight(connection: Connection) -> None:
+    add_accepted(connection)
+    add_inbox(connection, "signup", "processed")
+    later(connection, "analytics", at=0.5)
+    assert state(connection)[1]["analytics"] == "in flight"
+
+
+def test_a_young_event_is_in_flight_whatever_came_first(connection: Connection) -> None:
+    connection.execute(
+        insert(accepted).values(source=SOURCE, event_id=ID, type="user.signed_up", accepted_at=time.time() - 60)
+    )
+    add_inbox(connection, "signup", "processed")
+    later(connection, "analytics", at=time.time())
+    assert state(connection)[1]["analytics"] == "in flight"
+
+
+def test_two_sources_of_which_one_precedes_the_group(connection: Connection) -> None:
+    for source in ("/a", "/b"):
+        add_accepted(connection, source=source)
+        add_inbox(connection, "signup", "processed", source=source)
+    later(connection, "analytics", at=2.0)
+    assert state(connection) == ("processed", {"signup": "processed", "analytics": "not addressed"})
 
 
 def test_all_groups_done(connection: Connection) -> None:
