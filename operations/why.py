@@ -11,6 +11,7 @@ from millrace.errors import UnknownEventType
 from sqlalchemy import Connection
 
 from operations.event_facts import EventFacts, Row, event_facts, precedes
+from workers.received import CELERY_SOURCE
 
 #: Where one word must do, the earlier counts (design, section 1).
 WORST_FIRST = ("dead-lettered", "in flight", "parked", "discarded", "processed")
@@ -94,15 +95,23 @@ def _groups(facts: EventFacts, catalog: Catalog) -> list[str]:
     bound: Sequence[str] = ()
     if type_ and (owner := catalog.task_owner(type_)):
         bound = (owner.name,)
-    elif type_ and (facts.accepted or len(own) < len(facts.outbox) or _parked(facts, "open", "released")):
+    elif type_ and (facts.accepted or _not_indexed_yet(facts, own) or _parked(facts, "open", "released")):
         bound = [group.name for group in catalog.groups_for(type_)]
     return list(dict.fromkeys([*bound, *recorded, *own]))
 
 
+def _not_indexed_yet(facts: EventFacts, own: Sequence[str]) -> bool:
+    """Whether the event went to all groups of its type, as far as its inbox rows tell: the index is a moment behind.
+
+    Only a Celery message may have come to one group alone without a trace of that.
+    """
+    return len(own) < len(facts.outbox) or (facts.source != CELERY_SOURCE and not facts.letters and not own)
+
+
 def _addressee(row: Row) -> str | None:
-    """The group that an outbox row is for alone (a replay or a group's own task)."""
+    """The group that an outbox row is for alone (a replay, a group's own task, a dead letter)."""
     prefix = names.group_key("")
-    return row["routing_key"].removeprefix(prefix) if row["exchange"] == names.GROUPS else None
+    return row["routing_key"].removeprefix(prefix) if row["exchange"] in (names.GROUPS, names.DEAD) else None
 
 
 def _outcome(facts: EventFacts, group: str) -> Report:

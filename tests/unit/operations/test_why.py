@@ -188,7 +188,18 @@ def test_a_dead_letter_counts_more_than_other_groups(connection: Connection) -> 
 
 def test_a_dead_letter_that_the_keeper_has_not_moved_yet(connection: Connection) -> None:
     add_inbox(connection, "signup", "dead-lettered")
-    assert state(connection) == ("dead-lettered", {"signup": "dead-lettered"})
+    add_inbox(connection, "analytics", "processed")
+    assert state(connection) == ("dead-lettered", {"signup": "dead-lettered", "analytics": "processed"})
+
+
+def test_an_event_that_is_not_indexed_yet_is_in_flight_for_its_other_groups(connection: Connection) -> None:
+    add_inbox(connection, "signup", "processed")
+    assert state(connection) == ("in flight", {"signup": "processed", "analytics": "in flight"})
+
+
+def test_a_celery_message_may_have_gone_to_one_group_alone(connection: Connection) -> None:
+    add_inbox(connection, "signup", "processed", source="/celery")
+    assert state(connection) == ("processed", {"signup": "processed"})
 
 
 def test_a_replayed_letter_is_closed(connection: Connection) -> None:
