@@ -5,21 +5,38 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from millrace import names
 from millrace.declarations import Catalog
 
 from operations.local.broker import Broker
 from operations.local.errors import LocalError
 from operations.local.layout import Layout
+from operations.local.pulumi_cli import PulumiCli
 
 
 def apply_topology(
-    stack: str, broker: Broker, catalog: Catalog, layout: Layout, on_progress: Callable[[str], None]
+    stack: str,
+    broker: Broker,
+    catalog: Catalog,
+    layout: Layout,
+    on_progress: Callable[[str], None],
+    cli: PulumiCli | None = None,
 ) -> Mapping[str, Any]:
-    """Apply the Pulumi program with the offline engine; gives the vhost and every broker user's password.
+    """Apply the Pulumi program with the CLI or else the offline engine; gives the vhost and every user's password.
 
     Raises:
         LocalError: the engine refused or failed, with its reason.
     """
+    if cli is None:
+        return _apply_offline(stack, broker, catalog, layout, on_progress)
+    on_progress("applying the topology with the pulumi CLI")
+    on_progress(f"topology: {cli.up(broker, names.vhost(stack))} (pulumi CLI)")
+    return cli.outputs()
+
+
+def _apply_offline(
+    stack: str, broker: Broker, catalog: Catalog, layout: Layout, on_progress: Callable[[str], None]
+) -> Mapping[str, Any]:
     # Pulumi takes a second to import: only who applies pays for it.
     from infra import offline_engine  # noqa: PLC0415
 
@@ -34,5 +51,5 @@ def apply_topology(
         )
     except offline_engine.EngineError as error:
         raise LocalError(f"the topology must be applied, got: {error}") from error
-    on_progress(f"topology: {changes}")
+    on_progress(f"topology: {changes} (offline engine)")
     return offline_engine.outputs(stack, layout.state)

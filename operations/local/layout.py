@@ -21,8 +21,13 @@ class Layout:
 
     @property
     def state(self) -> Path:
-        """The infrastructure state."""
+        """The offline engine's state."""
         return self.root / "state"
+
+    @property
+    def pulumi(self) -> Path:
+        """The pulumi CLI's state and configuration."""
+        return self.root / "pulumi"
 
     @property
     def fleet(self) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import httpx
 
@@ -51,6 +52,20 @@ def wait_until_ready(
             if time.monotonic() > deadline:
                 raise LocalError(f"RabbitMQ must answer within {seconds:.0f} s, got none at {management_url}")
             time.sleep(0.1)
+
+
+def has_vhost(management_url: str, user: str, password: str, vhost: str) -> bool:
+    """Whether the broker has that vhost.
+
+    Raises:
+        LocalError: the broker cannot say.
+    """
+    url = f"{management_url}/api/vhosts/{quote(vhost, safe='')}"
+    try:
+        answer = httpx.get(url, auth=(user, password), timeout=10)
+        return answer.status_code != httpx.codes.NOT_FOUND and bool(answer.raise_for_status())
+    except httpx.HTTPError as error:
+        raise LocalError(f"the broker must tell whether it has vhost {vhost!r}, got: {error}") from error
 
 
 def enable_feature_flags(management_url: str, user: str, password: str) -> list[str]:

@@ -13,6 +13,7 @@ from operations import connections
 from operations.local.applying import apply_topology
 from operations.local.broker import Broker, choose_broker
 from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor, supervisor_pid
+from operations.local.engine import choose_engine
 from operations.local.errors import LocalError
 from operations.local.exclusive import only_one
 from operations.local.fleet import fleet
@@ -47,6 +48,7 @@ def up(
     layout.make()
     with only_one(layout, "up"), _undone_on_failure(layout, say):
         was_running = supervisor_pid(layout) is not None
+        cli = choose_engine(STACK, catalog, layout, environment)
         ports = _ports(layout, environment, was_running)
         broker = choose_broker(layout.broker, ports.node, say, environment)
         if not was_running:
@@ -56,7 +58,7 @@ def up(
         database_url = environment.get("MILLRACE_DATABASE_URL") or f"sqlite:///{layout.database.resolve()}"
         with Migration(database_url) as migration:
             wait_for_broker(broker, layout, say, meanwhile=migration.check)
-            outputs = apply_topology(STACK, broker, catalog, layout, say)
+            outputs = apply_topology(STACK, broker, catalog, layout, say, cli)
             migration.finish()
             say("database: up to date")
         record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout)

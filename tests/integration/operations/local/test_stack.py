@@ -41,7 +41,7 @@ def some_ports() -> dict[str, str]:
 def environment() -> dict[str, str]:
     if find_server() is None:
         missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
-    return some_ports()
+    return {"MILLRACE_ENGINE": "offline", **some_ports()}
 
 
 @pytest.fixture(scope="module")

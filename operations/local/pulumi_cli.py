@@ -1,0 +1,119 @@
+"""The local stack's topology applied by the pulumi CLI, with a backend and a configuration of its own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from operations.local.broker import Broker
+from operations.local.errors import LocalError
+from operations.local.layout import REPOSITORY
+from operations.local.management import has_vhost
+from operations.local.pulumi_command import PROGRAM, PulumiCommand
+from operations.local.rabbitmq_node import write_secret
+
+VHOST_TYPE = "rabbitmq:index/vHost:VHost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PulumiCli:
+    """One stack of the CLI; all that it keeps lies in the directory, readable by its owner only."""
+
+    stack: str
+    directory: Path
+    environment: Mapping[str, str]
+
+    @property
+    def checkpoint(self) -> Path:
+        """The CLI's state of the stack; a failed first run may leave one without resources."""
+        return self.directory / ".pulumi" / "stacks" / "millrace" / f"{self.stack}.json"
+
+    def made_it(self) -> bool:
+        """Whether the CLI made the stack's vhost, or was about to."""
+        return self.checkpoint.exists() and VHOST_TYPE in self.checkpoint.read_text(encoding="utf-8")
+
+    @property
+    def command(self) -> PulumiCommand:
+        """The program, run with this stack's backend and passphrase."""
+        return PulumiCommand(environment=self.environment, backend=self.directory, passphrase=self._passphrase)
+
+    def up(self, broker: Broker, vhost: str) -> str:
+        """Apply the program; gives what changed.
+
+        Raises:
+            LocalError: the CLI failed, with its last lines, or the vhost is somebody else's.
+        """
+        there, ours = has_vhost(broker.management_url, broker.admin_user, broker.admin_password, vhost), self.made_it()
+        if there and not ours:
+            raise LocalError(
+                f"vhost {vhost!r} must be this stack's, got one that the broker has already while no state of it is in "
+                f"{self.directory}.\nThe CLI would change its passwords. Remove the vhost or take another broker."
+            )
+        self._configure(broker)
+        # The CLI compares with its state only: a broker that lost everything must be looked at first.
+        lost = ("--refresh", "--run-program") if ours and not there else ()
+        arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress", *lost)
+        return _counts(self._run("up", *arguments, "--config-file", str(self._config.resolve()), at=REPOSITORY))
+
+    def outputs(self) -> Mapping[str, Any]:
+        """The vhost and every broker user's password."""
+        return dict(json.loads(self._run("stack", "output", "--json", "--show-secrets")))
+
+    @property
+    def _passphrase(self) -> Path:
+        return self.directory / "passphrase"
+
+    @property
+    def _config(self) -> Path:
+        return self.directory / "project" / f"Pulumi.{self.stack}.yaml"
+
+    def _configure(self, broker: Broker) -> None:
+        self._config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.directory.chmod(0o700)
+        if not self._passphrase.exists():
+            write_secret(self._passphrase, secrets.token_urlsafe(24))
+        # Selecting leaves notes for its directory: in the repository they are a person's own.
+        shutil.copyfile(REPOSITORY / "Pulumi.yaml", self._config.with_name("Pulumi.yaml"))
+        self._free_lock()
+        self._run("stack", "select", "--create", self.stack, of_stack=False)
+        # All settings are made here: the repository's file may hold secrets of another passphrase.
+        write_secret(self._config, "config: {}\n")
+        plain = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"}
+        self._run("config", "set-all", *(f"--plaintext={name}={value}" for name, value in plain.items()))
+        self._run("config", "set", "--secret", "password", stdin=broker.admin_password)
+
+    def _free_lock(self) -> None:
+        """A killed run leaves its lock; no other `up` is at work, so only a CLI that still runs may hold it."""
+        locks = [*(self.directory / ".pulumi" / "locks").glob(f"**/{self.stack}/*.json")]
+        for lock in locks:
+            if _runs(pid := json.loads(lock.read_text(encoding="utf-8"))["pid"]):
+                raise LocalError(f"stack {self.stack!r} is being changed by process {pid}; wait until it is done")
+        if locks:
+            self._run("cancel", "--yes", self.stack, of_stack=False)
+
+    def _run(self, *arguments: str, stdin: str = "", of_stack: bool = True, at: Path | None = None) -> str:
+        of = ("--stack", self.stack) if of_stack else ()
+        return self.command.run(*arguments, *of, at=at or self._config.parent, stdin=stdin)
+
+
+def _runs(pid: int) -> bool:
+    # After a restart of the machine another program may have the number.
+    try:
+        process = psutil.Process(pid)
+        return bool(process.name().startswith(PROGRAM) and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _counts(text: str) -> str:
+    """What the CLI counts at its end: "12 created, 3 unchanged"."""
+    _, _, end = text.partition("\nResources:\n")
+    counts = [line.strip().lstrip("+-~ ") for line in end.partition("\n\n")[0].splitlines()]
+    return ", ".join(counts) or "applied"
