@@ -22,6 +22,9 @@ from millrace.publishing.message import Message
 #: So many messages are sent before their confirms are awaited (measured: more brings little).
 ROUND = 500
 
+#: Headers must fit one frame (128 KiB by default): the broker closes the whole connection for a larger one.
+MAX_HEADER_BYTES = 100_000
+
 
 def broker_options(url: str) -> dict[str, Any]:
     """The arguments of py-amqp's Connection for `amqp[s]://user:password@host:port/vhost`; raises ValueError."""
@@ -112,6 +115,9 @@ class ConfirmedConnection:
 
     def _publish(self, index: int) -> None:
         message = self._messages[index]
+        if message.headers and len(repr(message.headers).encode("utf-8", "replace")) > MAX_HEADER_BYTES:
+            self._results[index] = Refused(f"the message's headers must be at most {MAX_HEADER_BYTES} bytes")
+            return
         content = amqp.Message(
             message.body,
             content_type=message.content_type,
