@@ -54,18 +54,20 @@ def wait_until_ready(
             time.sleep(0.1)
 
 
-def has_vhost(management_url: str, user: str, password: str, vhost: str) -> bool:
-    """Whether the broker has that vhost.
+def queues_of(management_url: str, user: str, password: str, vhost: str) -> set[str] | None:
+    """The names of a vhost's queues, None if the broker has no such vhost.
 
     Raises:
         LocalError: the broker cannot say.
     """
-    url = f"{management_url}/api/vhosts/{quote(vhost, safe='')}"
+    url = f"{management_url}/api/queues/{quote(vhost, safe='')}"
     try:
-        answer = httpx.get(url, auth=(user, password), timeout=10)
-        return answer.status_code != httpx.codes.NOT_FOUND and bool(answer.raise_for_status())
+        answer = httpx.get(url, params={"columns": "name"}, auth=(user, password), timeout=10)
+        if answer.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return {queue["name"] for queue in answer.raise_for_status().json()}
     except httpx.HTTPError as error:
-        raise LocalError(f"the broker must tell whether it has vhost {vhost!r}, got: {error}") from error
+        raise LocalError(f"the broker must tell what vhost {vhost!r} holds, got: {error}") from error
 
 
 def enable_feature_flags(management_url: str, user: str, password: str) -> list[str]:

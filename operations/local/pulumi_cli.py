@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from millrace.catalog import CATALOG
+from millrace.topology import topology
 
 from operations.local.broker import Broker
 from operations.local.errors import LocalError
 from operations.local.layout import REPOSITORY
-from operations.local.management import has_vhost
+from operations.local.management import queues_of
 from operations.local.pulumi_command import PROGRAM, PulumiCommand
 from operations.local.rabbitmq_node import write_secret
 
@@ -50,17 +52,18 @@ class PulumiCli:
         Raises:
             LocalError: the CLI failed, with its last lines, or the vhost is somebody else's.
         """
-        there, ours = has_vhost(broker.management_url, broker.admin_user, broker.admin_password, vhost), self.made_it()
-        if there and not ours:
+        live, ours = queues_of(broker.management_url, broker.admin_user, broker.admin_password, vhost), self.made_it()
+        if live is not None and not ours:
             raise LocalError(
                 f"vhost {vhost!r} must be this stack's, got one that the broker has already while no state of it is in "
                 f"{self.directory}.\nThe CLI would change its passwords. Remove the vhost or take another broker."
             )
         self._configure(broker)
-        # The CLI compares with its state only: a broker that lost everything must be looked at first.
-        lost = ("--refresh", "--run-program") if ours and not there else ()
-        arguments = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress", *lost)
-        return _counts(self._run("up", *arguments, "--config-file", str(self._config.resolve()), at=REPOSITORY))
+        # The CLI compares with its state only: a broker that lost something must be looked at first, in 10 s.
+        wanted = {queue.name for queue in topology(CATALOG, vhost).queues}
+        lost = ("--refresh", "--run-program") if ours and not wanted <= (live or set()) else ()
+        quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
+        return _counts(self._run("up", *quiet, *lost, "--config-file", str(self._config.resolve()), at=REPOSITORY))
 
     def outputs(self) -> Mapping[str, Any]:
         """The vhost and every broker user's password."""
@@ -83,7 +86,7 @@ class PulumiCli:
         shutil.copyfile(REPOSITORY / "Pulumi.yaml", self._config.with_name("Pulumi.yaml"))
         self._free_lock()
         self._run("stack", "select", "--create", self.stack, of_stack=False)
-        # All settings are made here: the repository's file may hold secrets of another passphrase.
+        # The repository's file may hold secrets of another passphrase.
         write_secret(self._config, "config: {}\n")
         plain = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"}
         self._run("config", "set-all", *(f"--plaintext={name}={value}" for name, value in plain.items()))
@@ -115,5 +118,4 @@ def _runs(pid: int) -> bool:
 def _counts(text: str) -> str:
     """What the CLI counts at its end: "12 created, 3 unchanged"."""
     _, _, end = text.partition("\nResources:\n")
-    counts = [line.strip().lstrip("+-~ ") for line in end.partition("\n\n")[0].splitlines()]
-    return ", ".join(counts) or "applied"
+    return ", ".join(line.strip().lstrip("+-~ ") for line in end.partition("\n\n")[0].splitlines()) or "applied"

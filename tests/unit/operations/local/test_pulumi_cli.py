@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog
+from millrace.topology import topology
 
 from infra.offline_engine.state import state_file
 from operations.local.applying import apply_topology
@@ -63,10 +64,10 @@ def layout(tmp_path: Path) -> Layout:
 
 
 @pytest.fixture
-def there(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The vhosts that the broker is said to have."""
-    vhosts: list[str] = []
-    monkeypatch.setattr("operations.local.pulumi_cli.has_vhost", lambda *arguments: arguments[-1] in vhosts)
+def there(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
+    """The vhosts that the broker is said to have, with their queues."""
+    vhosts: dict[str, set[str]] = {}
+    monkeypatch.setattr("operations.local.pulumi_cli.queues_of", lambda *arguments: vhosts.get(arguments[-1]))
     return vhosts
 
 
@@ -176,9 +177,9 @@ def test_backend_and_configuration_are_its_own(layout: Layout, environment: dict
 
 
 def test_a_failure_has_its_last_lines_and_a_way_out(
-    layout: Layout, environment: dict[str, str], there: list[str]
+    layout: Layout, environment: dict[str, str], there: dict[str, set[str]]
 ) -> None:
-    assert there == []
+    assert there == {}
     (Path(environment["PATH"]) / "fails").touch()
     with pytest.raises(LocalError, match="no resource plugin") as failed:
         apply(layout, environment)
@@ -186,19 +187,27 @@ def test_a_failure_has_its_last_lines_and_a_way_out(
     assert "MILLRACE_ENGINE=offline" in str(failed.value)
 
 
-def test_a_vhost_made_elsewhere_is_not_taken(layout: Layout, environment: dict[str, str], there: list[str]) -> None:
-    there.append("millrace-dev")
+def test_a_vhost_made_elsewhere_is_not_taken(
+    layout: Layout, environment: dict[str, str], there: dict[str, set[str]]
+) -> None:
+    there["millrace-dev"] = set()
     with pytest.raises(LocalError, match="must be this stack's"):
         apply(layout, environment)
     made_by_cli(layout)
     apply(layout, environment)
 
 
-@pytest.mark.usefixtures("there")
-def test_a_broker_that_lost_everything_is_looked_at_first(layout: Layout, environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("lost", ["nothing", "a queue", "everything"])
+def test_a_broker_that_lost_something_is_looked_at_first(
+    layout: Layout, environment: dict[str, str], there: dict[str, set[str]], lost: str
+) -> None:
     made_by_cli(layout)
+    queues = {queue.name for queue in topology(CATALOG, "millrace-dev").queues}
+    if lost != "everything":
+        there["millrace-dev"] = queues if lost == "nothing" else queues - {CATALOG.groups[0].name}
     apply(layout, environment)
-    assert "--refresh" in next(one for one in told(environment) if one["argv"][0] == "up")["argv"]
+    up = next(one for one in told(environment) if one["argv"][0] == "up")
+    assert ("--refresh" in up["argv"]) == (lost != "nothing")
 
 
 @pytest.mark.usefixtures("there")
