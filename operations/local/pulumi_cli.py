@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import shutil
@@ -59,7 +60,7 @@ class PulumiCli:
                 f"{self.directory}.\nThe CLI would change its passwords. Remove the vhost or take another broker."
             )
         self._configure(broker)
-        # The CLI compares with its state only: a broker that lost something must be looked at first, in 10 s.
+        # The CLI compares with its state only: a broker that lost something must be looked at first.
         wanted = {queue.name for queue in topology(CATALOG, vhost).queues}
         lost = ("--refresh", "--run-program") if ours and not wanted <= (live or set()) else ()
         quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
@@ -82,11 +83,10 @@ class PulumiCli:
         self.directory.chmod(0o700)
         if not self._passphrase.exists():
             write_secret(self._passphrase, secrets.token_urlsafe(24))
-        # Selecting leaves notes for its directory: in the repository they are a person's own.
         shutil.copyfile(REPOSITORY / "Pulumi.yaml", self._config.with_name("Pulumi.yaml"))
         self._free_lock()
+        # Not in the repository: which stack is selected there, and its file with its passphrase, are a person's own.
         self._run("stack", "select", "--create", self.stack, of_stack=False)
-        # The repository's file may hold secrets of another passphrase.
         write_secret(self._config, "config: {}\n")
         plain = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"}
         self._run("config", "set-all", *(f"--plaintext={name}={value}" for name, value in plain.items()))
@@ -107,12 +107,10 @@ class PulumiCli:
 
 
 def _runs(pid: int) -> bool:
-    # After a restart of the machine another program may have the number.
-    try:
+    with contextlib.suppress(psutil.Error):  # another program may have the number by now
         process = psutil.Process(pid)
         return bool(process.name().startswith(PROGRAM) and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+    return False
 
 
 def _counts(text: str) -> str:
