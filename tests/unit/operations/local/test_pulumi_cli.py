@@ -36,9 +36,8 @@ BROKER = Broker(
     ports={},
 )
 
-#: Shell and Python at once: a clone may lie in a path with a space, which a line with #! cannot hold.
-PROGRAM = f"""#!/bin/sh
-"exec" "{sys.executable}" "$0" "$@"
+#: The interpreter behind the environment's: a clone may lie in a path with a space, which a line with #! cannot hold.
+PROGRAM = f"""#!{Path(sys.executable).resolve()}
 import json, os, pathlib, sys
 here = pathlib.Path(__file__).parent
 told = {{"argv": sys.argv[1:], "stdin": sys.stdin.read(), "env": dict(os.environ), "cwd": os.getcwd()}}
