@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Table, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -79,6 +80,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A read-only look at what is committed; holds no write lock."""
     with engine.connect() as connection:
         yield connection
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert in the connection's dialect, so that `on_conflict_do_nothing` and its like are there."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def is_outage(error: Exception) -> bool:

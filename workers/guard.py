@@ -19,7 +19,7 @@ from millrace.errors import InvalidEvent, PublishError
 from millrace.publishing.message import Message
 
 from workers.outgoing import Failure, dead_letter, delayed, short_id
-from workers.received import Delivery, Received, celery_request, receive, trusted_users
+from workers.received import Delivery, Received, body_bytes, celery_request, receive, trusted_users
 from workers.runtime import Runtime
 
 log = structlog.get_logger("millrace.guard")
@@ -157,7 +157,7 @@ class Guard:
 
 def delivery_of(message: IncomingMessage) -> Delivery:
     """The message as it came, whatever its header and properties are."""
-    body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogateescape")
+    body = body_bytes(message.body)
     content_type = message.content_type if isinstance(message.content_type, str) else None
     headers = message.headers if isinstance(message.headers, dict) else {}
     exchange = str(message.delivery_info.get("exchange") or "")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from millrace.envelope import Envelope
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from workers.database import insert_into
 from workers.tables import inbox
 
 RUNNING, RETRYING = "running", "retrying"
@@ -116,7 +116,6 @@ def decide(row: Row[tuple[object, ...]], request: Request) -> Verdict:
 
 
 def _insert(connection: Connection, request: Request) -> bool:
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     values = {
         "group_name": request.group,
         "source": request.envelope.source,
@@ -133,7 +132,7 @@ def _insert(connection: Connection, request: Request) -> bool:
         "first_seen_at": store_now(),
         "updated_at": store_now(),
     }
-    added = insert(inbox).values(values).on_conflict_do_nothing().returning(inbox.c.fence)
+    added = insert_into(connection, inbox).values(values).on_conflict_do_nothing().returning(inbox.c.fence)
     return connection.execute(added).one_or_none() is not None
 
 

@@ -22,7 +22,7 @@ from sqlalchemy import Engine, select
 from workers.database import begin, connect, reading
 from workers.filing import accepted_row, letter_row, mark_of
 from workers.letters import OPEN, PARKED, release
-from workers.received import Delivery, trusted_users
+from workers.received import Delivery, body_bytes, trusted_users
 from workers.service import run_service
 from workers.settings import Settings
 from workers.storing import Batch, Filed, store
@@ -148,7 +148,7 @@ class Keeper:
 def _delivery(message: amqp.Message) -> Delivery:
     properties = dict(message.properties)
     headers = properties.pop("application_headers", None) or {}
-    body = message.body if isinstance(message.body, bytes) else str(message.body).encode("utf-8", "surrogateescape")
+    body = body_bytes(message.body)
     return Delivery(body=body, content_type=properties.get("content_type"), headers=headers, properties=properties)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from millrace import names
-from millrace.envelope import Envelope
+from millrace.envelope import MAX_ID_LENGTH, Envelope
 from millrace.publishing.message import Message
 
 from workers.received import GENERATION_HEADER
@@ -18,7 +18,6 @@ LETTER_HEADER = "x-millrace-letter"
 #: A stack is cut to its end, where the error is; AMQP headers must fit one frame.
 MAX_STACK = 8_000
 MAX_ERROR = 1_000
-MAX_ID_BYTES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ class Failure:
 
 def short_id(text: str) -> str:
     """The id, cut to what an AMQP short string surely holds (255 bytes)."""
-    return text.encode("utf-8", "replace")[:MAX_ID_BYTES].decode("utf-8", "ignore")
+    return text.encode("utf-8", "replace")[:MAX_ID_LENGTH].decode("utf-8", "ignore")
 
 
 def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int) -> Message:

@@ -39,6 +39,11 @@ class Delivery:
     exchange: str = ""
 
 
+def body_bytes(body: object) -> bytes:
+    """A message's body as it came, whatever py-amqp made of it."""
+    return body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogateescape")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Received:
     """An accepted event: envelope and checked payload, its replay generation, and when it is due (native `eta`)."""

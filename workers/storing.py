@@ -9,10 +9,9 @@ import structlog
 from millrace import names
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from workers.database import is_outage
+from workers.database import insert_into, is_outage
 from workers.tables import accepted, letters, stream_offsets
 
 log = structlog.get_logger("millrace.keeper")
@@ -44,16 +43,15 @@ def store(connection: Connection, batch: Batch) -> None:
     One row that the store refuses does not stop the others: a letter is stored without what identifies it, an entry of
     the index is left out. Raises what an outage raises.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     for filed in batch.letters:
         if not _fits(connection, lambda filed=filed: _store_letter(connection, filed)):  # type: ignore[misc]
             _store_letter(connection, replace(filed, row=_bare(filed.row)))
     for row in batch.accepted:
-        entry = insert(accepted).values({**row, "accepted_at": store_now()}).on_conflict_do_nothing()
+        entry = insert_into(connection, accepted).values({**row, "accepted_at": store_now()}).on_conflict_do_nothing()
         _fits(connection, lambda entry=entry: connection.execute(entry))  # type: ignore[misc]
     if batch.next_offset is not None:
         values = {"stream": names.ACCEPTED, "next_offset": batch.next_offset}
-        moved = insert(stream_offsets).values(values)
+        moved = insert_into(connection, stream_offsets).values(values)
         latest = {"next_offset": moved.excluded.next_offset}
         connection.execute(moved.on_conflict_do_update(index_elements=["stream"], set_=latest))
 
@@ -89,8 +87,7 @@ def _store_letter(connection: Connection, filed: Filed) -> None:
     One with a worker's mark is known by it; another one only if the broker says that it delivers it again, for two
     messages may be the same to the byte. A known one stays as it is, closed ones closed.
     """
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    added = insert(letters).values({**filed.row, "received_at": store_now()})
+    added = insert_into(connection, letters).values({**filed.row, "received_at": store_now()})
     once = added.on_conflict_do_nothing(index_elements=["letter_key"]).returning(letters.c.id)
     if connection.execute(once).one_or_none() is not None:
         return
