@@ -11,11 +11,20 @@ import httpx
 import pytest
 from millrace import names
 from millrace.catalog import CATALOG
-from millrace.declarations import Catalog
+from millrace.declarations import Catalog, Event, Service, WorkerGroup
+from millrace.events import AccountCreated, UserSignedUp
 
 from infra import offline_engine
 from infra.offline_engine import Changes, NotApplied
 from tests.real_servers import Broker
+
+#: What most tests of the engine apply, with FEW_LEVELS of delay: a third of the resources of the sample.
+SMALL = Catalog(
+    events=[Event(UserSignedUp, aliases=["USER_SIGNUP"]), Event(AccountCreated)],
+    groups=[WorkerGroup("signup", handles=[UserSignedUp]), WorkerGroup("analytics", handles=[UserSignedUp])],
+    services=[Service("web")],
+)
+FEW_LEVELS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +32,7 @@ class StackUnderTest:
     """One stack at the run's broker, and a client of the management API to meddle with it."""
 
     name: str
+    catalog: Catalog
     broker: Broker
     state_dir: Path
     client: httpx.Client
@@ -41,11 +51,11 @@ class StackUnderTest:
             "state_dir": self.state_dir,
         }
 
-    def up(self, catalog: Catalog = CATALOG, **options: Any) -> Changes:
-        return offline_engine.up(self.name, catalog=catalog, **self.place, **options)
+    def up(self, catalog: Catalog | None = None, **options: Any) -> Changes:
+        return offline_engine.up(self.name, catalog=catalog or self.catalog, **self.place, **options)
 
-    def preview(self, catalog: Catalog = CATALOG) -> Changes:
-        return offline_engine.preview(self.name, catalog=catalog, **self.place)
+    def preview(self) -> Changes:
+        return offline_engine.preview(self.name, catalog=self.catalog, **self.place)
 
     def destroy(self, **options: Any) -> Changes:
         return offline_engine.destroy(self.name, **self.place, **options)
@@ -71,26 +81,27 @@ class StackUnderTest:
 
 
 @pytest.fixture
-def stack(broker: Broker, tmp_path: Path) -> Iterator[StackUnderTest]:
-    """A stack that nothing was applied to yet; destroyed afterwards."""
-    with fresh_stack(broker, tmp_path) as one:
+def stack(broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackUnderTest]:
+    """A small stack that nothing was applied to yet; destroyed afterwards."""
+    monkeypatch.setattr(names, "DELAY_LEVELS", FEW_LEVELS)
+    monkeypatch.setattr(names, "DELAY_ENTRY", names.delay_level(FEW_LEVELS - 1))
+    with _fresh_stack(SMALL, broker, tmp_path) as one:
         yield one
 
 
-@pytest.fixture(scope="module")
-def applied(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackUnderTest]:
-    """A stack that `up` made, for tests that only look."""
-    with fresh_stack(broker, tmp_path_factory.mktemp("applied")) as one:
-        one.up()
+@pytest.fixture
+def whole_stack(broker: Broker, tmp_path: Path) -> Iterator[StackUnderTest]:
+    """A stack of the sample catalog with all its delay levels."""
+    with _fresh_stack(CATALOG, broker, tmp_path) as one:
         yield one
 
 
 @contextmanager
-def fresh_stack(broker: Broker, directory: Path) -> Iterator[StackUnderTest]:
+def _fresh_stack(catalog: Catalog, broker: Broker, directory: Path) -> Iterator[StackUnderTest]:
     """A stack with a name and a state of its own."""
     with broker.management() as client:
         name = f"t{uuid.uuid4().hex[:8]}"
-        one = StackUnderTest(name=name, broker=broker, state_dir=directory / "state", client=client)
+        one = StackUnderTest(name=name, catalog=catalog, broker=broker, state_dir=directory / "state", client=client)
         yield one
         with suppress(NotApplied):
             one.destroy(delete_messages=True)

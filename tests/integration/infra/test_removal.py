@@ -2,15 +2,14 @@
 
 import pytest
 from millrace import names
-from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, WorkerGroup
 from millrace.events import UserSignedUp
 
 from infra.offline_engine import NotApplied, QueueHoldsMessages
-from tests.integration.infra.conftest import StackUnderTest
+from tests.integration.infra.conftest import SMALL, StackUnderTest
 
-SMALLER = Catalog(events=CATALOG.events, groups=CATALOG.groups[:-1], services=CATALOG.services)
-LEAVING = CATALOG.groups[-1].name
+SMALLER = Catalog(events=SMALL.events, groups=SMALL.groups[:-1], services=SMALL.services)
+LEAVING = SMALL.groups[-1].name
 
 
 def test_a_group_that_left_is_removed_with_its_user(stack: StackUnderTest) -> None:
@@ -29,9 +28,9 @@ def test_a_group_that_left_is_removed_with_its_user(stack: StackUnderTest) -> No
 
 def test_a_binding_that_left_is_removed_whatever_its_key(stack: StackUnderTest) -> None:
     def with_group(*handled: type) -> Catalog:
-        return Catalog(events=CATALOG.events, groups=[WorkerGroup("only", handles=handled)])
+        return Catalog(events=SMALL.events, groups=[WorkerGroup("only", handles=handled)])
 
-    every = [event.payload for event in CATALOG.events]
+    every = [event.payload for event in SMALL.events]
     stack.up(with_group(*every))
     stack.up(with_group(UserSignedUp))
     keys = {one["routing_key"] for one in stack.get(f"bindings/{stack.vhost}/e/{names.DELAY_EXIT}/q/only")}

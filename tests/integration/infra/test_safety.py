@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pulumi_rabbitmq as rabbitmq
 import pytest
-from millrace.catalog import CATALOG
 from millrace.topology import topology
 
 from infra import offline_engine
@@ -38,8 +37,8 @@ offline_engine.up(
 
 
 @pytest.mark.parametrize("count", [1, 100])
-def test_an_interrupted_run_is_resumed(stack: StackUnderTest, count: int) -> None:
-    broker = stack.broker
+def test_an_interrupted_run_is_resumed(whole_stack: StackUnderTest, count: int) -> None:
+    stack, broker = whole_stack, whole_stack.broker
     arguments = [stack.name, broker.management_url, broker.admin_user, str(stack.state_dir), str(count)]
     killed = subprocess.run(
         [sys.executable, "-c", KILLED_RUN, *arguments],
@@ -49,7 +48,7 @@ def test_an_interrupted_run_is_resumed(stack: StackUnderTest, count: int) -> Non
     assert killed.returncode == 9
     resumed = stack.up()
     assert resumed.total > 0
-    assert {queue.name for queue in topology(CATALOG, stack.vhost).queues} == stack.queues().keys()
+    assert {queue.name for queue in topology(stack.catalog, stack.vhost).queues} == stack.queues().keys()
     assert stack.up().total == 0
 
 
@@ -83,7 +82,7 @@ def test_the_pulumi_cli_refuses_what_this_engine_made(stack: StackUnderTest) -> 
     config["password"] = broker.admin_password
 
     def as_the_cli_runs_it() -> None:
-        declare(CATALOG, refusing_offline(Settings.load()))
+        declare(stack.catalog, refusing_offline(Settings.load()))
 
     assert record(as_the_cli_runs_it, stack=stack.name, config=config, known={}).resources
     stack.up()

@@ -5,7 +5,6 @@ import time
 
 import pytest
 from millrace import names
-from millrace.catalog import CATALOG
 from millrace.topology import topology
 
 from infra import offline_engine
@@ -13,11 +12,16 @@ from infra.offline_engine import BrokerProblem, NotAllApplied, NotApplied
 from tests.integration.infra.conftest import StackUnderTest
 
 
-def test_makes_all_of_the_topology_and_a_second_run_changes_nothing(stack: StackUnderTest) -> None:
+def test_makes_all_of_the_topology_and_a_second_run_changes_nothing(whole_stack: StackUnderTest) -> None:
+    stack = whole_stack
     before = stack.preview()
     first = stack.up()
-    whole = topology(CATALOG, stack.vhost)
-    assert {queue.name for queue in whole.queues} == stack.queues().keys()
+    whole = topology(stack.catalog, stack.vhost)
+    queues = stack.queues()
+    assert {queue.name for queue in whole.queues} == queues.keys()
+    # Every queue has its policy by the time that `up` returns.
+    for policy in (policy for policy in whole.policies if policy.apply_to == "queues"):
+        assert queues[policy.target]["policy"] == policy.name
     found = {exchange["name"] for exchange in stack.get(f"exchanges/{stack.vhost}")}
     assert {exchange.name for exchange in whole.exchanges} <= found
     assert sorted(first.created) == sorted(before.created)
@@ -28,29 +32,17 @@ def test_makes_all_of_the_topology_and_a_second_run_changes_nothing(stack: Stack
     assert time.monotonic() - started < 5
 
 
-def test_every_queue_has_its_policy_when_up_returns(applied: StackUnderTest) -> None:
-    stack = applied
-    queues = stack.queues()
-    for policy in topology(CATALOG, stack.vhost).policies:
-        if policy.apply_to == "queues":
-            assert queues[policy.target]["policy"] == policy.name
-
-
 def test_outputs_are_logins_that_work_and_stay(stack: StackUnderTest) -> None:
     stack.up()
     first = offline_engine.outputs(stack.name, stack.state_dir)
     stack.up()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in stack.state_dir.glob("*.json")}
+    assert modes == {f"{stack.name}.json": 0o600}, "the state is for its owner only"
     assert offline_engine.outputs(stack.name, stack.state_dir) == first
-    assert first["users"].keys() == {user.name for user in topology(CATALOG, stack.vhost).users}
+    assert first["users"].keys() == {user.name for user in topology(stack.catalog, stack.vhost).users}
     monitor = names.own_user(stack.vhost, "monitor")
     answer = stack.client.get("/api/whoami", auth=(monitor, first["users"][monitor]))
     assert answer.is_success
-
-
-def test_state_is_for_its_owner_only(applied: StackUnderTest) -> None:
-    stack = applied
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in stack.state_dir.glob("*.json")}
-    assert modes == {f"{stack.name}.json": 0o600}
 
 
 def test_preview_touches_nothing(stack: StackUnderTest) -> None:
