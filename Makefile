@@ -24,7 +24,7 @@ check: .venv/.dev ## Style, types, imports between the rooms, generated document
 
 test: .venv/.dev ## Install what the tests need (as root) and run them
 	@"$(BIN)/python" -m tests.servers_needed
-	"$(BIN)/python" -m pytest $(PYTEST_ARGS)
+	"$(BIN)/python" -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
 
 clean: down ## Stop the stack and delete its data, the environment and the caches
 	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
