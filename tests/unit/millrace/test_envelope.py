@@ -170,7 +170,7 @@ def test_the_bound_is_64_kib_either_way() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), [1.0, {"b": float("-inf")}], "\ud800", {1, 2}, b"\xff"], ids=repr
+    "value", [float("nan"), float("inf"), [1.0, {"b": float("-inf")}], "\ud800", ..., b"\xff"], ids=repr
 )
 def test_what_json_cannot_say_is_refused_and_never_sent_as_null(value: object) -> None:
     envelope = Envelope(**{**GOOD, "data": {"a": value}})
