@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,9 +13,11 @@ STEADY = 0.3
 
 
 @pytest.fixture(autouse=True)
-def soon_steady(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is steady is so after a fraction of a second."""
+def soon_steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What is steady is so after a fraction of a second; no trouble is left to show in another test."""
     monkeypatch.setattr(service, "STEADY_SECONDS", STEADY)
+    yield
+    TROUBLE.clear()
 
 
 class Waits(threading.Event):
