@@ -1,0 +1,120 @@
+"""Faults of broker, database and the lines to them."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import httpx
+import psutil
+from millrace import names
+
+from operations.faults.scenario import Fault
+from operations.faults.world import World
+
+#: Longer than two heartbeats and a lease: the black hole is noticed inside of it.
+HOLE_SECONDS = 25.0
+ALARM_SECONDS = 15.0
+#: No machine has so little memory that a running broker keeps below it; what the broker has by default.
+ALARMING, USUAL = "0.00001", "0.4"
+FREEZE_SECONDS = 10.0
+
+
+def kill_broker(world: World, _rng: random.Random) -> bool:
+    """SIGKILL the broker; the supervisor starts it again."""
+    return world.signal("broker", signal.SIGKILL)
+
+
+def kill_database(world: World, _rng: random.Random) -> bool:
+    """SIGKILL PostgreSQL; it recovers from its log when it is started again."""
+    return world.signal("postgres", signal.SIGKILL)
+
+
+def freeze_database(world: World, _rng: random.Random) -> bool:
+    """SIGSTOP every process of PostgreSQL for a while."""
+    pid = world.pid("postgres")
+    if pid is None:
+        return False
+    server = psutil.Process(pid)
+    frozen = [server, *server.children(recursive=True)]
+    for process in frozen:
+        process.suspend()
+    time.sleep(FREEZE_SECONDS)
+    for process in frozen:
+        process.resume()
+    return True
+
+
+def cut_lines(world: World, _rng: random.Random) -> bool:
+    """Reset every connection of workers, relay and keeper, in the middle of their work."""
+    world.workers_proxy.cut()
+    return True
+
+
+def black_hole(world: World, _rng: random.Random) -> bool:
+    """Hold every byte between the stack and the broker, both ways, then reset the connections."""
+    world.workers_proxy.hold()
+    time.sleep(HOLE_SECONDS)
+    world.workers_proxy.cut()
+    world.workers_proxy.let_pass()
+    return True
+
+
+def hold_confirms(world: World, _rng: random.Random) -> bool:
+    """Hold what the broker answers to the publisher for longer than it waits, then cut the line."""
+    world.load_proxy.hold(up=False, down=True)
+    time.sleep(4)
+    world.load_proxy.cut()
+    world.load_proxy.let_pass()
+    return True
+
+
+def memory_alarm(world: World, _rng: random.Random) -> bool:
+    """Make the broker stop reading from publishers for a while."""
+    _set_watermark(world, ALARMING)
+    time.sleep(ALARM_SECONDS)
+    _set_watermark(world, USUAL)
+    return True
+
+
+def _set_watermark(world: World, share: str) -> None:
+    broker = next(spec for spec in world.servers if spec.name == "broker")
+    tool = os.path.join(os.path.dirname(os.path.realpath(broker.argv[0])), "rabbitmqctl")  # noqa: PTH118, PTH120
+    subprocess.run(  # noqa: S603 - argv is ours
+        [tool, "set_vm_memory_high_watermark", share],
+        env={**os.environ, **broker.env},
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+
+def unbind(world: World, _rng: random.Random) -> bool:
+    """Delete the binding of `first` for a while: what comes is parked, and released when `up` has put it back."""
+    with _management(world) as api:
+        path = f"/api/bindings/{world.record.vhost}/e/{names.EVENTS}/q/{names.group_queue('first')}"
+        for binding in api.get(path).raise_for_status().json():
+            api.delete(f"{path}/{binding['properties_key']}").raise_for_status()
+    time.sleep(2)
+    world.apply()
+    return True
+
+
+def _management(world: World) -> httpx.Client:
+    login = (world.record.admin["user"], world.record.admin["password"])
+    return httpx.Client(base_url=world.record.management, auth=login, timeout=30)
+
+
+FAULTS = (
+    Fault(name="kill -9 of the broker", inject=kill_broker, injections=2),
+    Fault(name="kill -9 of the database", inject=kill_database, injections=5),
+    Fault(name="database frozen", inject=freeze_database, injections=1),
+    Fault(name="lines cut", inject=cut_lines, injections=8),
+    Fault(name="black hole", inject=black_hole, injections=1),
+    Fault(name="confirms held", inject=hold_confirms, injections=5),
+    Fault(name="memory alarm", inject=memory_alarm, injections=1),
+    Fault(name="binding deleted", inject=unbind, injections=5),
+)

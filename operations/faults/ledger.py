@@ -1,0 +1,30 @@
+"""What the producer knows: each event that it meant to publish, and whether the broker confirmed it."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Ledger:
+    """Event ids by type; safe in threads."""
+
+    meant: dict[str, str] = field(default_factory=dict)
+    accepted: dict[str, str] = field(default_factory=dict)
+    invalid: set[bytes] = field(default_factory=set)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def mean(self, events: Mapping[str, str]) -> None:
+        """Note events that are about to be published: id to type."""
+        with self._lock:
+            self.meant.update(events)
+
+    def accept(self, ids: list[str]) -> None:
+        """Note that the broker has confirmed events: from here on, losing one is the worst bug."""
+        with self._lock:
+            self.accepted.update({id_: self.meant[id_] for id_ in ids})
+
+    def accepted_of(self, type_: str) -> set[str]:
+        """The confirmed events of a type."""
+        with self._lock:
+            return {id_ for id_, its in self.accepted.items() if its == type_}

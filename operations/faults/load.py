@@ -1,0 +1,101 @@
+"""The load: a thread that publishes at a steady pace until every event is confirmed, and notes it in the ledger."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass
+
+from millrace.declarations import Catalog
+from millrace.envelope import Envelope, seal
+from millrace.errors import NotAllPublished
+from millrace.publishing import Publisher
+
+from operations.faults.ledger import Ledger
+from operations.faults.sample import SHARES, Begun
+
+SOURCE = "/load"
+#: A small batch, so that a fault finds some confirmed, some sent, some not sent.
+BATCH = 10
+TIMEOUT = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How many events, how many a second, and how some of `first`'s behave: share by `how`."""
+
+    events: int
+    rate: float
+    behaviour: dict[str, float]
+
+
+def envelopes(plan: Plan, prefix: str, rng: random.Random) -> list[Envelope]:
+    """The events of a plan in a random order; the same seed gives the same ones."""
+    kinds = [kind for kind, share in SHARES for _ in range(round(plan.events * share))]
+    rng.shuffle(kinds)
+    made = []
+    for number, kind in enumerate(kinds):
+        subject = f"{prefix}-{number}"
+        payload = kind(subject=subject)
+        if isinstance(payload, Begun):
+            payload = Begun(subject=subject, how=_how(plan.behaviour, rng))
+        made.append(seal(payload, source=SOURCE, id=subject))
+    return made
+
+
+def _how(behaviour: dict[str, float], rng: random.Random) -> str:
+    drawn = rng.random()
+    for how, share in behaviour.items():
+        drawn -= share
+        if drawn < 0:
+            return how
+    return "well"
+
+
+class Load(threading.Thread):
+    """Publishes events; `done` once all are confirmed. An event that was not confirmed is sent again, same id."""
+
+    def __init__(self, url: str, catalog: Catalog, ledger: Ledger, events: list[Envelope], rate: float) -> None:
+        super().__init__(name="load", daemon=True)
+        self._publisher = Publisher(url, source=SOURCE, catalog=catalog, timeout=TIMEOUT)
+        self._ledger = ledger
+        self._events = events
+        self._rate = rate
+        self._stopping = threading.Event()
+        #: publish calls that failed at first
+        self.failures = 0
+        ledger.mean({event.id: event.type for event in events})
+
+    @property
+    def done(self) -> bool:
+        """Whether every event was confirmed."""
+        return len(self._ledger.accepted) == len(self._ledger.meant)
+
+    def run(self) -> None:
+        """Publish all; the pace does not make up for what an outage cost."""
+        with self._publisher:
+            for first in range(0, len(self._events), BATCH):
+                started = time.monotonic()
+                self._until_confirmed(self._events[first : first + BATCH])
+                self._stopping.wait(max(0.0, BATCH / self._rate - (time.monotonic() - started)))
+                if self._stopping.is_set():
+                    return
+
+    def stop(self) -> None:
+        """Publish no more."""
+        self._stopping.set()
+        self.join(60)
+
+    def _until_confirmed(self, batch: list[Envelope]) -> None:
+        while batch and not self._stopping.is_set():
+            try:
+                self._publisher.publish_many(batch)
+                failed: set[str] = set()
+            except NotAllPublished as error:
+                failed = set(error.failed)
+                self.failures += 1
+            self._ledger.accept([event.id for event in batch if event.id not in failed])
+            batch = [event for event in batch if event.id in failed]
+            if batch:
+                self._stopping.wait(0.2)

@@ -1,0 +1,54 @@
+"""The catalog that the fault suite runs: a chain of two groups, one that calls out, one that is poisoned."""
+
+from typing import ClassVar
+
+from millrace.declarations import Catalog, Event, Payload, Retry, Service, WorkerGroup, seconds
+
+
+class Begun(Payload):
+    """Handled by `first`, which writes its effect and publishes Followed."""
+
+    event_type: ClassVar[str] = "fault.begun"
+    subject: str
+    #: how the handler behaves: well, slowly, fails once, kills its process
+    how: str = "well"
+
+
+class Followed(Payload):
+    """Published by `first`, handled by `second`."""
+
+    event_type: ClassVar[str] = "fault.followed"
+    subject: str
+
+
+class Called(Payload):
+    """Handled by `caller`, which has an effect outside the database."""
+
+    event_type: ClassVar[str] = "fault.called"
+    subject: str
+
+
+class Unclaimed(Payload):
+    """No group takes it: it is parked."""
+
+    event_type: ClassVar[str] = "fault.unclaimed"
+    subject: str
+
+
+_QUICK = Retry(attempts=5, delay=seconds(1), factor=1, jitter=0)
+
+CATALOG = Catalog(
+    events=[Event(Begun), Event(Followed), Event(Called), Event(Unclaimed)],
+    groups=[
+        WorkerGroup("first", handles=[Begun], longest_runtime=seconds(1), retry=_QUICK),
+        WorkerGroup("second", handles=[Followed], longest_runtime=seconds(1), retry=_QUICK),
+        WorkerGroup("caller", handles=[Called], longest_runtime=seconds(1), retry=_QUICK),
+    ],
+    services=[Service("load")],
+)
+#: What the load publishes, in shares of a whole.
+SHARES: tuple[tuple[type[Begun] | type[Called] | type[Unclaimed], float], ...] = (
+    (Begun, 0.85),
+    (Called, 0.1),
+    (Unclaimed, 0.05),
+)

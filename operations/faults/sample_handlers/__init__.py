@@ -1,0 +1,1 @@
+"""Handlers of the fault suite's catalog, one module per group."""

@@ -1,0 +1,121 @@
+"""One scenario: a load, a fault injected again and again in the middle of it, a calm end, a verdict."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from operations.faults.ledger import Ledger
+from operations.faults.load import Load, Plan, envelopes
+from operations.faults.oracle import Oracle, Verdict
+from operations.faults.world import World
+
+#: Faults begin when this share of the effects is there, and are spread until that share is.
+FIRST_SHARE, LAST_SHARE = 0.2, 0.8
+#: A load that stands still is what many faults are for: the next one comes after so many seconds anyway.
+STALL_SECONDS = 8.0
+SETTLE_SECONDS = 90.0
+
+Inject = Callable[[World, random.Random], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A way to hurt a stack.
+
+    Attributes:
+        inject: does it once; False if it could not just now.
+        heal: takes back what would last.
+        arming: environment of processes, by name or `*` for all.
+        behaviour: shares of the load whose handler misbehaves.
+    """
+
+    name: str
+    inject: Inject
+    heal: Callable[[World], None] = lambda _world: None
+    arming: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    behaviour: Mapping[str, float] = field(default_factory=dict)
+    injections: int = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What came of a scenario; `recovery` is the time from the last healing to the next effect, in seconds."""
+
+    name: str
+    seed: int
+    events: int
+    injections: int
+    seconds: float
+    recovery: float | None
+    load_failures: int
+    verdict: Verdict
+
+
+def run_scenario(
+    world: World, fault: Fault, *, events: int, seed: int, rate: float = 100.0, settle: float = SETTLE_SECONDS
+) -> Outcome:
+    """Run one scenario on a world and judge it; the world is whole again afterwards."""
+    rng = random.Random(f"{fault.name} {seed}")  # noqa: S311 (repeatable, nothing secret)
+    began = time.monotonic()
+    prefix = f"{fault.name.replace(' ', '-')}-{seed}-{time.time_ns():x}"
+    world.start(fault.arming)
+    world.sink.calls.clear()
+    ledger = Ledger()
+    plan = Plan(events=events, rate=rate, behaviour=dict(fault.behaviour))
+    load = Load(world.load_url(), world.catalog, ledger, envelopes(plan, prefix, rng), plan.rate)
+    oracle = Oracle(world=world, ledger=ledger, prefix=prefix)
+    load.start()
+    injections = _hurt(world, fault, oracle, rng)
+    fault.heal(world)
+    recovery = _recovery(oracle)
+    deadline = time.monotonic() + settle
+    while time.monotonic() < deadline and not (load.done and oracle.settled()):
+        time.sleep(0.2)
+    load.stop()
+    return Outcome(
+        name=fault.name,
+        seed=seed,
+        events=events,
+        injections=injections,
+        seconds=time.monotonic() - began,
+        recovery=recovery,
+        load_failures=load.failures,
+        verdict=oracle.judge(),
+    )
+
+
+def _hurt(world: World, fault: Fault, oracle: Oracle, rng: random.Random) -> int:
+    """Inject the fault so often, spread over the middle of the load; returns how often it took."""
+    whole = oracle.expected_effects()
+    done = 0
+    for number in range(fault.injections):
+        share = FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * number / fault.injections
+        _await_progress(oracle, whole * share)
+        for _ in range(50):
+            if fault.inject(world, rng):
+                done += 1
+                break
+            time.sleep(0.1)
+    return done
+
+
+def _await_progress(oracle: Oracle, goal: float) -> None:
+    last, since = oracle.effects_so_far(), time.monotonic()
+    while last < goal and time.monotonic() - since < STALL_SECONDS:
+        time.sleep(0.05)
+        now = oracle.effects_so_far()
+        if now > last:
+            last, since = now, time.monotonic()
+
+
+def _recovery(oracle: Oracle) -> float | None:
+    """How long until the next effect; None if there is none left to come, or none came in a minute."""
+    before, began = oracle.effects_so_far(), time.monotonic()
+    while oracle.effects_so_far() == before:
+        if before >= oracle.expected_effects() or time.monotonic() - began > 60:  # noqa: PLR2004
+            return None
+        time.sleep(0.05)
+    return time.monotonic() - began

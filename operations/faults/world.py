@@ -1,0 +1,240 @@
+"""A scratch stack to break: broker, database, workers, relay and keeper under the real supervisor."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+from millrace import names
+from millrace.declarations import Catalog
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from operations.faults.effects import metadata
+from operations.faults.postgres import find_postgres, postgres_process
+from operations.faults.proxy import Proxy
+from operations.faults.sample_handlers.caller import SINK_VARIABLE
+from operations.faults.sink import Sink
+from operations.local.applying import apply_topology
+from operations.local.broker import Broker, node_broker
+from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor
+from operations.local.errors import LocalError
+from operations.local.fleet import FLOWER, MAIL_SINK, fleet, worker_name
+from operations.local.layout import Layout
+from operations.local.noting import note
+from operations.local.ports import LOOPBACK, free_ports
+from operations.local.process_spec import ProcessSpec
+from operations.local.rabbitmq_install import find_server
+from operations.local.rabbitmq_node import Node, NodePorts
+from operations.local.stack_ports import stack_ports
+from operations.local.stack_record import StackRecord
+from operations.local.waiting import Watch, wait_for_broker, wait_for_consumers, wait_for_processes
+from workers.database import begin, connect
+from workers.migrate import migrate
+
+Say = Callable[[str], None]
+STACK = "dev"
+#: Processes that the suite runs twice over its own entry, which can be told to fail.
+ARMED = "operations.faults.armed"
+
+
+@dataclass
+class World:
+    """A running scratch stack and what is needed to hurt it.
+
+    Attributes:
+        workers_proxy: what workers, relay and keeper reach the broker through.
+        load_proxy: what the load reaches it through.
+    """
+
+    layout: Layout
+    broker: Broker
+    record: StackRecord
+    catalog: Catalog
+    engine: Engine
+    sink: Sink
+    workers_proxy: Proxy
+    load_proxy: Proxy
+    servers: tuple[ProcessSpec, ...]
+    settings: Mapping[str, str]
+    say: Say
+    planned: dict[str, int] = field(default_factory=dict)
+
+    def groups(self) -> list[str]:
+        """The worker groups."""
+        return [group.name for group in self.catalog.groups]
+
+    def load_url(self) -> str:
+        """The broker URL that the load publishes by, through its proxy."""
+        user = names.service_user(self.record.vhost, self.catalog.services[0].name)
+        through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.load_proxy.port}")
+        return through.amqp_url(user)
+
+    def start(self, arming: Mapping[str, Mapping[str, str]] | None = None) -> None:
+        """Have every process run, each armed by its name's entries (or those of `*`); waits until all consume."""
+        through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.workers_proxy.port}", metrics={})
+        arming = arming or {}
+        specs = [
+            self._armed(spec, {**arming.get("*", {}), **arming.get(spec.name, {})})
+            for spec in fleet(self.catalog, through, self.layout, self.settings)
+            if spec.name not in (FLOWER, MAIL_SINK)
+        ]
+        whole = [*self.servers, *specs]
+        watch = Watch(self.layout, apply_fleet(self.layout, whole))
+        wait_for_processes(watch, [spec.name for spec in whole])
+        wait_for_consumers(watch, self.broker, self.record.vhost, self.groups(), lambda _text: None)
+        self.planned = self.restarts()
+
+    def _armed(self, spec: ProcessSpec, arming: Mapping[str, str]) -> ProcessSpec:
+        python, _module, module, *rest = spec.argv
+        env = {**spec.env, SINK_VARIABLE: self.sink.url, **arming}
+        return dataclasses.replace(spec, argv=(python, "-m", ARMED, module, *rest), env=env)
+
+    def restarts(self) -> dict[str, int]:
+        """How often each process was started again since the fleet took it up."""
+        return {status.name: status.restarts for status in running(self.layout).processes}
+
+    def unplanned(self) -> dict[str, int]:
+        """Restarts that no fault of ours explains."""
+        now = self.restarts()
+        return {
+            name: count - self.planned.get(name, 0) for name, count in now.items() if count > self.planned.get(name, 0)
+        }
+
+    def pid(self, name: str) -> int | None:
+        """The process id of a process of the fleet, None while it is down."""
+        return next((status.pid for status in running(self.layout).processes if status.name == name), None)
+
+    def children(self, name: str) -> list[psutil.Process]:
+        """The pool's processes of a worker."""
+        pid = self.pid(name)
+        try:
+            return psutil.Process(pid).children() if pid else []
+        except psutil.NoSuchProcess:
+            return []
+
+    def signal(self, name: str, number: signal.Signals) -> bool:
+        """Signal a process that the supervisor will start again; False if it is down just now."""
+        pid = self.pid(name)
+        if pid is None:
+            return False
+        self.planned[name] = self.planned.get(name, 0) + 1
+        try:
+            psutil.Process(pid).send_signal(number)
+        except psutil.NoSuchProcess:
+            return False
+        return True
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait for a condition; raises LocalError that names it."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > deadline:
+                raise LocalError(f"{what} must come within {seconds:.0f} s, got none")
+            time.sleep(0.1)
+
+    def apply(self) -> None:
+        """Put right what a fault did to the topology, as `up` does."""
+        apply_topology(STACK, self.broker, self.catalog, self.layout, lambda _text: None)
+
+    def worker(self, group: str) -> str:
+        """The name of a group's worker process."""
+        return worker_name(group)
+
+
+@contextmanager
+def running_world(
+    catalog: Catalog,
+    say: Say,
+    *,
+    settings: Mapping[str, str],
+    database: str = "postgresql",
+    server: Path | None = None,
+) -> Iterator[World]:
+    """A scratch stack on servers of its own; everything is stopped and removed afterwards.
+
+    Raises:
+        LocalError: RabbitMQ or PostgreSQL is not here, or something did not start.
+    """
+    with ExitStack() as stack:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="millrace-faults-")))
+        directory.chmod(0o711)  # PostgreSQL's user must come through to its own part
+        layout = Layout(directory / "stack")
+        layout.make()
+        broker = _broker(layout, server)
+        database_process, url = _database(directory, database)
+        start_supervisor(layout)
+        stack.callback(stop_supervisor, layout)
+        servers = (*database_process, *broker.processes)
+        apply_fleet(layout, servers)
+        say("starting RabbitMQ and the database")
+        _prepare_store(url)
+        wait_for_broker(broker, layout, lambda _text: None, meanwhile=lambda: None)
+        outputs = apply_topology(STACK, broker, catalog, layout, lambda _text: None)
+        record = note(broker, stack_ports({}), outputs, database_url=url, catalog=catalog, layout=layout)
+        host, _, port = broker.amqp.rpartition(":")
+        engine = connect(url)
+        stack.callback(engine.dispose)
+        yield World(
+            layout=layout,
+            broker=broker,
+            record=record,
+            catalog=catalog,
+            engine=engine,
+            sink=stack.enter_context(Sink().running()),
+            workers_proxy=stack.enter_context(Proxy(host, int(port))),
+            load_proxy=stack.enter_context(Proxy(host, int(port))),
+            servers=servers,
+            settings=settings,
+            say=say,
+        )
+
+
+def _broker(layout: Layout, server: Path | None) -> Broker:
+    found = server or find_server()
+    if found is None:
+        raise LocalError("RabbitMQ must be on this machine, got none. Install rabbitmq-server, then try again.")
+    ports = NodePorts(**dict(zip(("amqp", "management", "distribution", "epmd"), free_ports(4), strict=True)))
+    name = f"millrace-{ports.amqp}@localhost"
+    settings = ("collect_statistics_interval = 1000",)
+    return node_broker(Node(directory=layout.broker, ports=ports, server=found, name=name, settings=settings))
+
+
+def _database(directory: Path, kind: str) -> tuple[Sequence[ProcessSpec], str]:
+    if kind == "sqlite":
+        return (), f"sqlite:///{directory / 'stack' / 'millrace.db'}"
+    programs = find_postgres()
+    if programs is None:
+        raise LocalError("PostgreSQL must be on this machine, got none. Install postgresql, or take --database sqlite.")
+    place = directory / "postgres"
+    place.mkdir(mode=0o700)
+    spec, url = postgres_process(programs, place, free_ports(1)[0])
+    return (spec,), url
+
+
+def _prepare_store(url: str, seconds: float = 30.0) -> None:
+    """Make Millrace's tables and the suite's own, once the database answers."""
+    engine = connect(url)
+    deadline = time.monotonic() + seconds
+    try:
+        while True:
+            try:
+                with begin(engine) as connection:
+                    connection.execute(text("SELECT 1"))
+                break
+            except SQLAlchemyError as error:
+                if time.monotonic() > deadline:
+                    raise LocalError(f"the database must answer within {seconds:.0f} s, got: {error}") from None
+                time.sleep(0.1)
+        migrate(url)
+        with begin(engine) as connection:
+            metadata.create_all(connection)
+    finally:
+        engine.dispose()
