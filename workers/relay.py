@@ -1,128 +1,129 @@
-"""`python -m workers.relay`: publishes what the outbox holds, as recorded, confirmed, oldest first.
+"""`python -m workers.relay`: publishes what the outbox holds, as recorded and confirmed; run as many as you like.
 
-While the broker is out, the relay pauses and the rows stay due, so that they go out in their order and at once when it
-is back. A row that the broker refused waits by itself: others may pass it.
+While the broker is out, the relay pauses, then tries with one row, then with more and more. A row that the broker
+refuses waits by itself, with its partition key; all others go on.
 """
 
+import os
+import socket
 import sys
 import threading
-from collections.abc import Sequence
+import time
+import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
-from millrace.errors import BrokerUnreachable, ConfirmTimeout, PublishError
-from millrace.publishing.message import Message
+from millrace.derived import RELAY_SEND_SECONDS, RELAY_STUCK_SECONDS, RELAY_WINDOW_SECONDS
 from millrace.publishing.sender import Sender
-from millrace.publishing.store_clock import store_now
-from prometheus_client import Counter, Gauge
-from sqlalchemy import Engine, Row, and_, select, update
+from sqlalchemy import Engine
 
-from workers.database import begin, connect, reading
+from workers.relay_claims import Settled, anything_due, heal, relay_engine, turn
+from workers.relay_numbers import Numbers
+from workers.relay_sending import send_rows
 from workers.service import run_service
 from workers.settings import Settings
-from workers.tables import outbox
+from workers.watchdog import Watchdog
 
 log = structlog.get_logger("millrace.relay")
 
 #: How often an empty outbox is looked at, in seconds: the latency that it adds.
 POLL_SECONDS = 0.05
 BATCH = 200
-#: How long a refused row waits, at most.
-LONGEST_WAIT_SECONDS = 60
 #: How long the relay pauses while the broker is out: at first, and at most.
 FIRST_PAUSE_SECONDS = 0.2
 LONGEST_PAUSE_SECONDS = 2.0
-
-PUBLISHED = Counter("millrace_relay_published_total", "Outbox rows published and confirmed")
-FAILED = Counter("millrace_relay_failed_total", "Outbox rows that the broker did not confirm")
-LAG = Gauge("millrace_relay_lag_seconds", "Age of the oldest unpublished outbox row")
+#: How often a relay looks for rows that a clock set back would keep.
+HEAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """How many rows were sent, and whether the broker was out for some of them."""
+    """How many rows were claimed, whether the broker was out for some of them, and whether there is more to do."""
 
-    rows: int
-    outage: bool
+    rows: int = 0
+    outage: bool = False
+    more: bool = False
 
 
-def run(settings: Settings, stopping: threading.Event) -> None:
-    """Publish until stopping; raises what the store raises."""
-    engine = connect(settings.database_url)
-    sender = Sender(settings.broker_url)
-    pause = FIRST_PAUSE_SECONDS
-    try:
+class Relay:
+    """One relay; what it has not recorded yet outlives trouble with the store."""
+
+    def __init__(self) -> None:
+        self._name = f"{socket.gethostname()[:100]}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._number = 0
+        self._unrecorded: Settled | None = None
+        self._batch = BATCH
+        self._idle = False
+        self._step: Callable[[str], None] = lambda _what: None
+
+    def run(self, settings: Settings, stopping: threading.Event) -> None:
+        """Publish until stopping; raises what the store raises. Ends the process if it is stuck."""
+        engine = relay_engine(settings.database_url)
+        sender = Sender(settings.broker_url, timeout=RELAY_SEND_SECONDS)
+        try:
+            with Watchdog("relay", RELAY_STUCK_SECONDS) as watchdog:
+                self._step = watchdog.step
+                self._go_on(engine, sender, stopping)
+        finally:
+            sender.close()
+            engine.dispose()
+
+    def _go_on(self, engine: Engine, sender: Sender, stopping: threading.Event) -> None:
+        numbers, pause, healed = Numbers(), FIRST_PAUSE_SECONDS, -HEAL_SECONDS
         while not stopping.is_set():
-            done = relay_once(engine, sender)
-            LAG.set(lag_seconds(engine))
+            if time.monotonic() - healed > HEAL_SECONDS:
+                self._step("looking for rows of another time")
+                heal(engine)
+                healed = time.monotonic()
+            done = self.round(engine, sender, stopping)
+            self._step("counting what waits")
+            numbers.look(engine)
             if done.outage:
+                self.record(engine)
+                self._step("waiting for the broker")
                 stopping.wait(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                 continue
             pause = FIRST_PAUSE_SECONDS
-            if not done.rows:
+            if not done.rows and not done.more:
+                self._step("waiting for rows")
                 stopping.wait(POLL_SECONDS)
-    finally:
-        sender.close()
-        engine.dispose()
+        self.record(engine)
+
+    def round(self, engine: Engine, sender: Sender, stopping: threading.Event | None = None) -> Round:
+        """Record the round before, claim rows and send them; what became of them is recorded by the next call.
+
+        A crash between a confirm and its record publishes a row again: consumers know it by its id.
+        """
+        self._step("looking for rows that are due")
+        if self._idle and self._unrecorded is None and not anything_due(engine):
+            return Round()
+        self._number += 1
+        claim = f"{self._name}:{self._number}"
+        self._step("claiming rows")
+        until = time.monotonic() + RELAY_WINDOW_SECONDS
+        claimed = turn(engine, claim, self._unrecorded, self._batch)
+        self._unrecorded = Settled(claim=claim, rows={row.id: row for row in claimed.rows}) if claimed.rows else None
+        self._idle = not claimed.rows
+        if not claimed.rows:
+            return Round(more=claimed.more)
+        give_up = stopping.is_set if stopping is not None else lambda: False
+        settled = send_rows(sender, claim, claimed.rows, self._step, lambda: give_up() or time.monotonic() > until)
+        self._unrecorded = settled
+        self._batch = 1 if settled.outages else min(self._batch * 2, BATCH)
+        return Round(rows=len(claimed.rows), outage=bool(settled.outages), more=claimed.more)
+
+    def record(self, engine: Engine) -> None:
+        """Record what became of the last round's rows now."""
+        if self._unrecorded is not None:
+            self._step("recording what was published")
+            turn(engine, "", self._unrecorded, 0)
+            self._unrecorded = None
 
 
-def relay_once(engine: Engine, sender: Sender) -> Round:
-    """Publish the oldest rows that are due and record what was confirmed.
-
-    A crash between confirm and record publishes a row again; its consumers know it by its id.
-    """
-    due = and_(outbox.c.published_at.is_(None), outbox.c.due_at <= store_now())
-    with reading(engine) as connection:
-        rows = connection.execute(select(outbox).where(due).order_by(outbox.c.id).limit(BATCH)).fetchall()
-    results = sender.send([_message(row) for row in rows])
-    if rows:
-        _record(engine, rows, results)
-    return Round(rows=len(rows), outage=any(_is_outage(error) for error in results))
-
-
-def _is_outage(error: PublishError | None) -> bool:
-    """Whether the broker, not the row, is at fault."""
-    return isinstance(error, BrokerUnreachable | ConfirmTimeout)
-
-
-def _message(row: Row[Any]) -> Message:
-    return Message(
-        exchange=row.exchange,
-        routing_key=row.routing_key,
-        body=row.body,
-        message_id=row.event_id,
-        content_type=row.content_type,
-        headers=row.headers,
-    )
-
-
-def _record(engine: Engine, rows: Sequence[Row[Any]], results: Sequence[PublishError | None]) -> None:
-    confirmed = [row.id for row, error in zip(rows, results, strict=True) if error is None]
-    failed = [(row, error) for row, error in zip(rows, results, strict=True) if error is not None]
-    with begin(engine) as connection:
-        connection.execute(update(outbox).where(outbox.c.id.in_(confirmed)).values(published_at=store_now()))
-        for row, error in failed:
-            again: dict[str, Any] = {"error": str(error)[:500]}
-            if not _is_outage(error):
-                wait = min(2**row.attempts, LONGEST_WAIT_SECONDS)
-                again |= {"attempts": row.attempts + 1, "due_at": store_now() + wait}
-            elif row.error == again["error"]:
-                continue
-            connection.execute(update(outbox).where(outbox.c.id == row.id).values(again))
-    PUBLISHED.inc(len(confirmed))
-    FAILED.inc(len(failed))
-    if failed:
-        log.warning("not confirmed", rows=len(failed), error=str(failed[0][1])[:300], first=failed[0][0].event_id)
-
-
-def lag_seconds(engine: Engine) -> float:
-    """The age of the first unpublished row; 0 if there is none."""
-    waiting = select(store_now() - outbox.c.created_at).where(outbox.c.published_at.is_(None))
-    with reading(engine) as connection:
-        return float(connection.execute(waiting.order_by(outbox.c.id).limit(1)).scalar() or 0.0)
-
+#: This process's relay.
+run = Relay().run
 
 if __name__ == "__main__":
     sys.exit(run_service("relay", run))

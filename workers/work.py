@@ -11,7 +11,7 @@ from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
 from millrace.errors import Permanent, Retryable
 from millrace.publishing.message import Message, event_message
-from millrace.publishing.outbox import outbox_row
+from millrace.publishing.outbox import add_messages
 from millrace.publishing.publisher import checked_envelope
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Row
 
@@ -105,8 +105,7 @@ class UnitOfWork:
             result = connection.execute(statement, execution_options={"preserve_rowcount": rows is not None})
             if rows is not None and isinstance(result, CursorResult) and result.rowcount != rows:
                 raise Overtaken(f"a statement changed {result.rowcount} rows, {rows} were expected")
-        for message, envelope in self._messages:
-            connection.execute(outbox_row(message, envelope.type, envelope.partitionkey))
+        add_messages(connection, self._messages)
 
 
 def task_message(envelope: Envelope, group: str) -> Message:

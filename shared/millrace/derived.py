@@ -11,6 +11,16 @@ STORE_SECONDS = 2.0
 SEND_SECONDS = 2.0
 #: Room around a handler: claim, outcome and the record of a failure, and a message sent with one more try.
 MARGIN_SECONDS = 3 * STORE_SECONDS + 2 * SEND_SECONDS
+#: The longest that a relay waits for each of the broker's answers: a connection, the confirms of what was sent.
+RELAY_SEND_SECONDS = 4.0
+#: A relay sends a row only so long after it has claimed it, and gives back what it has not sent by then.
+RELAY_WINDOW_SECONDS = 4.0
+#: So long a relay's claim keeps others away, and so long the rows of a killed one wait: what is sent last in the
+#: window is connected for and confirmed, or given up, before it ends.
+RELAY_LEASE_SECONDS = RELAY_WINDOW_SECONDS + 2 * RELAY_SEND_SECONDS
+#: A step of a relay that takes longer is stuck, and its process is ended: two tries to send, each with a connection,
+#: its handshake and the confirms, and before and after them the store, end sooner, in success or in an error.
+RELAY_STUCK_SECONDS = 2 * 3 * RELAY_SEND_SECONDS + 3 * STORE_SECONDS
 #: A killed process is gone, and a stopped one has said goodbye, within this.
 END_SECONDS = 2.0
 

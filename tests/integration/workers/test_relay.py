@@ -16,7 +16,8 @@ from operations.local.ports import free_ports
 from tests.integration.millrace.proxy import proxy_to
 from tests.integration.workers.stack import Stack, until
 from workers.database import begin
-from workers.relay import FIRST_PAUSE_SECONDS, LAG, LONGEST_PAUSE_SECONDS, POLL_SECONDS, relay_once, run
+from workers.relay import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, POLL_SECONDS, Relay, Round
+from workers.relay_numbers import LAG
 from workers.settings import Settings
 from workers.tables import outbox
 
@@ -74,6 +75,14 @@ def write(engine: Engine, *messages: Message) -> None:
     with begin(engine) as connection:
         for message in messages:
             connection.execute(outbox_row(message, "order.placed"))
+
+
+def relay_once(engine: Engine, sender: Sender) -> Round:
+    """One round of a relay of its own, recorded."""
+    relay = Relay()
+    done = relay.round(engine, sender)
+    relay.record(engine)
+    return done
 
 
 def rows(stack: Stack) -> dict[str, Row[tuple[object, ...]]]:
@@ -152,12 +161,12 @@ def test_a_row_that_no_queue_takes_waits_alone(stack: Stack, engine: Engine) -> 
 def test_the_relay_pauses_longer_and_longer_while_the_broker_is_out(stack: Stack, engine: Engine) -> None:
     write(engine, placed("waiting"))
     stopping = Waits(6)
-    run(settings(stack, nowhere(stack)), stopping)
+    Relay().run(settings(stack, nowhere(stack)), stopping)
     first = FIRST_PAUSE_SECONDS
     assert stopping.noted == [first, first * 2, first * 4, first * 8, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
     assert rows(stack)["waiting"].attempts == 0
     idle = Waits(2)
-    run(settings(stack, stack.url("relay")), idle)
+    Relay().run(settings(stack, stack.url("relay")), idle)
     assert idle.noted == [POLL_SECONDS, POLL_SECONDS]
 
 
@@ -166,5 +175,5 @@ def test_the_lag_is_told_in_every_round(stack: Stack, engine: Engine) -> None:
     with begin(engine) as connection:
         connection.execute(outbox.update().values(created_at=outbox.c.created_at - 100))
     LAG.set(0)
-    run(settings(stack, stack.url("relay")), OneRound())
+    Relay().run(settings(stack, stack.url("relay")), OneRound())
     assert [sample.value > 99 for metric in LAG.collect() for sample in metric.samples] == [True]
