@@ -23,6 +23,8 @@ from workers.database import begin, connect, reading
 from workers.filing import accepted_row, letter_row, mark_of
 from workers.letters import OPEN, PARKED, release
 from workers.received import Delivery, body_bytes, trusted_users
+from workers.reconciliation import note_addressed
+from workers.retention import retaining
 from workers.service import run_service
 from workers.settings import Settings
 from workers.storing import Batch, Filed, store
@@ -177,8 +179,9 @@ def run(settings: Settings, stopping: threading.Event) -> None:
     keep_undecodable()
     engine = connect(settings.database_url)
     try:
+        note_addressed(engine, settings.load_catalog())
         keeper = Keeper(settings, engine)
-        with contextlib.closing(keeper):
+        with contextlib.closing(keeper), retaining(settings):
             while not stopping.is_set():
                 keeper.round()
     finally:

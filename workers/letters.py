@@ -9,21 +9,38 @@ from typing import Any
 
 from millrace import names
 from millrace.envelope import CONTENT_TYPE
+from millrace.errors import MillraceError
 from millrace.publishing.message import Message
 from millrace.publishing.outbox import outbox_row
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, exists, select, update
 
 from workers.outgoing import short_id
 from workers.received import GENERATION_HEADER, MAX_GENERATION
+from workers.retention_removal import removed_before
 from workers.tables import inbox, letters
 
 DEAD, PARKED, REJECTED = "dead", "parked", "rejected"
 OPEN, REPLAYED, RELEASED, DISCARDED = "open", "replayed", "released", "discarded"
+#: The cause of a letter whose event came before with another payload.
+CONFLICT = "conflict"
+
+
+class ReplayRefused(MillraceError):
+    """Letters whose inbox row has gone with the retention: whether their event was handled cannot be known any more."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        self.reasons = dict(reasons)
+        super().__init__("nothing was replayed: " + "; ".join(reasons.values()))
 
 
 def replay(connection: Connection, ids: Sequence[int]) -> int:
-    """Send dead letters to their groups again, a generation higher; returns how many were open till now."""
+    """Send dead letters to their groups again, a generation higher; returns how many were open till now.
+
+    Raises ReplayRefused, and replays none, if one is older than the retention.
+    """
+    if refused := not_replayable(connection, ids):
+        raise ReplayRefused(refused)
     done = 0
     for letter in _close(connection, ids, DEAD, REPLAYED):
         known = select(inbox.c.generation).where(
@@ -37,6 +54,36 @@ def replay(connection: Connection, ids: Sequence[int]) -> int:
         connection.execute(outbox_row(_message(letter, names.GROUPS, key, headers), letter.type))
         done += 1
     return done
+
+
+def not_replayable(connection: Connection, ids: Sequence[int]) -> dict[int, str]:
+    """Which of these open dead letters must not be replayed, and why.
+
+    A replay must find its event's inbox row, unless the event never had one. A conflict had one; of a letter that is
+    older than what the retention has removed, nobody can tell.
+    """
+    same = and_(
+        inbox.c.group_name == letters.c.group_name,
+        inbox.c.source == letters.c.source,
+        inbox.c.event_id == letters.c.event_id,
+    )
+    identified = and_(letters.c.source.is_not(None), letters.c.event_id.is_not(None))
+    mine = and_(letters.c.id.in_(ids), letters.c.kind == DEAD, letters.c.state == OPEN, identified)
+    found = connection.execute(select(letters).where(mine, ~exists().where(same)).order_by(letters.c.id)).all()
+    return {letter.id: _why_not(letter) for letter in found if _row_has_gone(connection, letter)}
+
+
+def _why_not(letter: Row[Any]) -> str:
+    return (
+        f"letter {letter.id} (event {letter.event_id} of {letter.source}, group {letter.group_name}) is older than the"
+        " retention: its inbox row may have gone, so whether the event was handled cannot be known; discard the letter,"
+        " and publish the event anew, under another id, if it is still wanted"
+    )
+
+
+def _row_has_gone(connection: Connection, letter: Row[Any]) -> bool:
+    before = removed_before(connection, letter.group_name)
+    return before is not None and (letter.cause == CONFLICT or letter.received_at < before)
 
 
 def release(connection: Connection, ids: Sequence[int]) -> int:

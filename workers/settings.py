@@ -25,6 +25,8 @@ class Settings:
     metrics_port: int | None = None
     smtp_url: str = "smtp://127.0.0.1:25"
     concurrency: int = 2
+    #: how long outcomes, closed letters, published outbox rows and the index of accepted events are kept
+    retention_days: int = 30
     #: module:attribute of the catalog, and the package with one module of handlers per group
     catalog: str = "millrace.catalog:CATALOG"
     handlers: str = "workers.handlers"
@@ -54,7 +56,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         if not given[name]:
             raise SettingsError(f"MILLRACE_{name.upper()} must be set")
     values: dict[str, object] = {name: value for name, value in given.items() if value}
-    for name in ("metrics_port", "concurrency"):
+    for name in ("metrics_port", "concurrency", "retention_days"):
         if name in values:
             values[name] = _whole_number(name, cast(str, values[name]))
     return Settings(**values)  # type: ignore[arg-type]

@@ -43,7 +43,8 @@ inbox = Table(
     Column("updated_at", Float(53), nullable=False),
 )
 Index("millrace_inbox_event", inbox.c.event_id)
-Index("millrace_inbox_state", inbox.c.group_name, inbox.c.state)
+#: counts by state, and finds what the retention may remove, oldest first
+Index("millrace_inbox_state", inbox.c.group_name, inbox.c.state, inbox.c.updated_at)
 
 #: Effects outside the database: the intent before the call, the outcome after it.
 external_calls = Table(
@@ -91,6 +92,8 @@ letters = Table(
 )
 Index("millrace_letters_open", letters.c.kind, letters.c.state, letters.c.id)
 Index("millrace_letters_event", letters.c.event_id)
+_closed = letters.c.closed_at.is_not(None)
+Index("millrace_letters_closed", letters.c.closed_at, sqlite_where=_closed, postgresql_where=_closed)
 
 #: The index of the stream `accepted`: what was taken in, and when.
 accepted = Table(
@@ -102,6 +105,7 @@ accepted = Table(
     Column("accepted_at", Float(53), nullable=False),
 )
 Index("millrace_accepted_event", accepted.c.event_id)
+Index("millrace_accepted_time", accepted.c.accepted_at)
 
 #: Up to where the keeper has read a stream; moves in the transaction that stores what it read.
 stream_offsets = Table(
@@ -109,4 +113,33 @@ stream_offsets = Table(
     metadata,
     Column("stream", String(200), primary_key=True),
     Column("next_offset", GrowingId, nullable=False),
+)
+
+#: What the retention has removed: of a table, and of a group in the inbox (`inbox/GROUP`), rows older than
+#: `removed_before`; `succeeded_at` is its last full round.
+retention = Table(
+    "millrace_retention",
+    metadata,
+    Column("what", String(80), primary_key=True),
+    Column("removed_before", Float(53), nullable=False),
+    Column("succeeded_at", Float(53), nullable=False),
+)
+
+#: Up to when nothing that was sent to a group waits or is in hand any more: two looks at its queues, a day apart.
+clearances = Table(
+    "millrace_clearances",
+    metadata,
+    Column("group_name", String(64), primary_key=True),
+    Column("clear_before", Float(53)),
+    Column("next_clear_before", Float(53), nullable=False),
+    Column("next_seen_at", Float(53), nullable=False),
+)
+
+#: Since when a group takes an event type: it owes an outcome for each one accepted later.
+addressed = Table(
+    "millrace_addressed",
+    metadata,
+    Column("group_name", String(64), primary_key=True),
+    Column("type", String(200), primary_key=True),
+    Column("since", Float(53), nullable=False),
 )

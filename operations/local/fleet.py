@@ -20,7 +20,7 @@ from operations.local.stack_record import StackRecord
 RELAY, KEEPER, MAIL_SINK, FLOWER = "relay", "keeper", "mail-sink", "flower"
 
 #: Passed on to every process, so that all see the same catalog.
-_PASSED_ON = ("MILLRACE_CATALOG", "MILLRACE_HANDLERS", "MILLRACE_CONCURRENCY")
+_PASSED_ON = ("MILLRACE_CATALOG", "MILLRACE_HANDLERS", "MILLRACE_CONCURRENCY", "MILLRACE_RETENTION_DAYS")
 
 
 def worker_name(group: str) -> str:

@@ -1,0 +1,346 @@
+"""What the retention removes on each store, and above all what it must not."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from millrace import Catalog, WorkerGroup
+from millrace.publishing.store_clock import store_now
+from sqlalchemy import Engine, Table, delete, func, insert, select, update
+
+from tests.integration.workers.sample_catalog import CATALOG
+from tests.postgres_server import fresh_database
+from workers import retention_removal
+from workers.database import begin, connect, reading
+from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
+from workers.letters import ReplayRefused, discard, replay
+from workers.migrate import migrate
+from workers.retention import Round, Stopped
+from workers.retention_clearance import IN_HAND_SECONDS, look, reach
+from workers.tables import accepted, clearances, external_calls, inbox, letters, outbox, retention
+
+DAYS = 30
+DAY = 86_400.0
+GROUP = "ledger"
+OLD, YOUNG = -40 * DAY, -20 * DAY
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A migrated database, once on each store."""
+    with ExitStack() as stack:
+        url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'millrace.db'}"
+        if request.param == "postgresql":
+            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_url")))
+        migrate(url)
+        made = connect(url)
+        stack.callback(made.dispose)
+        yield made
+
+
+@pytest.fixture
+def engine(store: Engine) -> Engine:
+    """Empty tables; the groups are clear: nothing that was sent to them before yesterday waits anywhere."""
+    with begin(store) as connection:
+        for table in (accepted, outbox, letters, inbox, external_calls, clearances):
+            connection.execute(delete(table))
+        connection.execute(delete(retention).where(retention.c.what.like("inbox/%")))
+    for group in CATALOG.groups:
+        clear(store, group.name, -DAY)
+    return store
+
+
+def clear(engine: Engine, group: str, seconds: float) -> None:
+    """Say up to when a group is clear, in seconds from now."""
+    now = store_now()
+    row = {"clear_before": now + seconds, "next_clear_before": now, "next_seen_at": now}
+    with begin(engine) as connection:
+        connection.execute(insert(clearances).values(group_name=group, **row))
+
+
+def add(engine: Engine, table: Table, **values: Any) -> None:
+    """Add a row; times are given in seconds from now."""
+    timed = {name: store_now() + value if name.endswith("_at") else value for name, value in values.items()}
+    with begin(engine) as connection:
+        connection.execute(insert(table).values(timed))
+
+
+def add_inbox(engine: Engine, id_: str, age: float, *, state: str = PROCESSED, group: str = GROUP) -> None:
+    more = {"fingerprint": "f", "attempts": 1, "generation": 0, "owner": "o", "fence": 1, "type": "order.placed"}
+    times = {"due_at": age, "first_seen_at": age, "updated_at": age}
+    add(engine, inbox, group_name=group, source="/s", event_id=id_, state=state, **more, **times)
+
+
+def add_accepted(engine: Engine, id_: str, age: float) -> None:
+    add(engine, accepted, source="/s", event_id=id_, type="order.placed", accepted_at=age)
+
+
+def add_outbox(engine: Engine, id_: str, age: float, published: float | None) -> None:
+    more = {"type": "t", "exchange": "in", "routing_key": "t", "content_type": "c", "headers": {}, "body": b"{}"}
+    sent = {} if published is None else {"published_at": published}
+    add(engine, outbox, event_id=id_, attempts=0, created_at=age, due_at=age, **more, **sent)
+
+
+def add_letter(engine: Engine, id_: str, age: float, closed: float | None = None, **values: Any) -> int:
+    row = {"kind": "dead", "group_name": GROUP, "source": "/s", "event_id": id_, "type": "t", "generation": 0}
+    more = {"cause": "permanent", "attempts": 1, "headers": {}, "routing_key": "k", "body": b"{}"}
+    state = {"state": "open"} if closed is None else {"state": "discarded", "closed_at": closed}
+    key = f"{id_}-{age}-{closed}-{values}"
+    add(engine, letters, **{**row, **more, **state, "letter_key": key[:64], "received_at": age, **values})
+    with reading(engine) as connection:
+        return int(connection.execute(select(func.max(letters.c.id))).scalar_one())
+
+
+def run(engine: Engine, catalog: Catalog = CATALOG) -> dict[str, int]:
+    """One round, without pauses."""
+    return Round(engine, catalog, DAYS, lambda _seconds: False).run()
+
+
+def left(engine: Engine, table: Table) -> set[str]:
+    with reading(engine) as connection:
+        return set(connection.execute(select(table.c.event_id)).scalars())
+
+
+def test_what_is_old_goes_and_what_is_young_stays(engine: Engine) -> None:
+    for id_, age in (("old", OLD), ("young", YOUNG)):
+        for state in (PROCESSED, DISCARDED, DEAD_LETTERED):
+            add_inbox(engine, f"{id_}-{state}", age, state=state)
+        add_accepted(engine, f"{id_}-a", age)
+        add_outbox(engine, f"{id_}-o", age, age)
+        add_letter(engine, f"{id_}-l", age, age)
+    assert run(engine) == {"accepted": 1, "outbox": 1, "letters": 1, "inbox": 3}
+    assert left(engine, inbox) == {f"young-{state}" for state in (PROCESSED, DISCARDED, DEAD_LETTERED)}
+    assert (left(engine, accepted), left(engine, outbox), left(engine, letters)) == (
+        {"young-a"},
+        {"young-o"},
+        {"young-l"},
+    )
+    assert run(engine) == {"accepted": 0, "outbox": 0, "letters": 0, "inbox": 0}
+
+
+@pytest.mark.parametrize("state", [RUNNING, RETRYING])
+def test_what_has_no_outcome_stays_however_old(engine: Engine, state: str) -> None:
+    add_inbox(engine, "e", OLD * 10, state=state)
+    assert run(engine)["inbox"] == 0
+    with begin(engine) as connection, pytest.raises(ValueError, match="state must be one of processed"):
+        retention_removal.remove_inbox(connection, GROUP, state, 0.0, 0.0)
+
+
+def test_unpublished_rows_and_open_letters_stay_however_old(engine: Engine) -> None:
+    add_outbox(engine, "waiting", OLD, None)
+    add_outbox(engine, "sent late", OLD, YOUNG)
+    add_letter(engine, "open", OLD)
+    assert run(engine) == {"accepted": 0, "outbox": 0, "letters": 0, "inbox": 0}
+
+
+def test_a_row_whose_event_has_a_letter_stays(engine: Engine) -> None:
+    """Of whatever group and kind: a parked one may be released to every group."""
+    for id_ in ("open", "closed", "parked", "none"):
+        add_inbox(engine, id_, OLD)
+    add_letter(engine, "open", OLD)
+    add_letter(engine, "closed", OLD, YOUNG)
+    add_letter(engine, "parked", OLD, kind="parked", group_name=None)
+    assert run(engine)["inbox"] == 1
+    assert left(engine, inbox) == {"open", "closed", "parked"}
+
+
+def test_a_row_outlives_the_index_of_its_event(engine: Engine) -> None:
+    """Else the reconciliation would miss an outcome that there was."""
+    add_inbox(engine, "e", OLD)
+    add_accepted(engine, "e", YOUNG)
+    assert run(engine)["inbox"] == 0
+
+
+def test_a_group_whose_queue_was_never_seen_empty_keeps_its_rows(engine: Engine) -> None:
+    add_inbox(engine, "old", OLD, group="unseen")
+    add_inbox(engine, "older", 2 * OLD, group="unseen")
+    assert run(engine)["inbox"] == 0
+    clear(engine, "unseen", -DAY)
+    assert run(engine)["inbox"] == 1
+    assert left(engine, inbox) == {"old"}, "a group that the catalog has no more may have used the longest delay"
+
+
+def test_a_group_that_nobody_works_off_keeps_what_came_since(engine: Engine) -> None:
+    """A copy of the event may wait in its queue behind others."""
+    with begin(engine) as connection:
+        connection.execute(update(clearances).values(clear_before=store_now() + OLD))
+    add_inbox(engine, "before", OLD - DAY)
+    add_inbox(engine, "just before", OLD - reach(CATALOG.group(GROUP)) / 2)
+    add_inbox(engine, "since", OLD + DAY)
+    assert run(engine)["inbox"] == 1
+    assert left(engine, inbox) == {"just before", "since"}
+
+
+def looks(engine: Engine, ready: dict[str, int], group: str = "new") -> tuple[float | None, float] | None:
+    """Look at a group's queues; gives up to when it is clear and when the next look will count, from now on."""
+    look(engine, [group], ready.get)
+    shown = (clearances.c.clear_before - store_now(), clearances.c.next_clear_before - store_now())
+    with reading(engine) as connection:
+        row = connection.execute(select(*shown).where(clearances.c.group_name == group)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def age_look(engine: Engine, seconds: float) -> None:
+    """Let the last look be so long ago."""
+    aged = {"next_seen_at": clearances.c.next_seen_at - seconds}
+    with begin(engine) as connection:
+        connection.execute(
+            update(clearances).values(next_clear_before=clearances.c.next_clear_before - seconds, **aged)
+        )
+
+
+@pytest.mark.parametrize("queue", ["new", "dead.new", "parked"])
+def test_a_queue_that_is_not_empty_says_nothing(engine: Engine, queue: str) -> None:
+    assert looks(engine, {queue: 1}) is None
+
+
+def test_a_look_counts_when_it_is_a_day_old(engine: Engine) -> None:
+    """Till then what was handed out may still be in a worker's hand."""
+    first = looks(engine, {"new": 0})
+    assert first is not None
+    assert first[0] is None
+    age_look(engine, IN_HAND_SECONDS / 2)
+    second = looks(engine, {"new": 0})
+    assert second is not None
+    assert second[0] is None
+    age_look(engine, IN_HAND_SECONDS / 2)
+    third = looks(engine, {"new": 0})
+    assert third is not None
+    assert third[0] == pytest.approx(-IN_HAND_SECONDS, abs=60)
+    assert third[1] == pytest.approx(0, abs=60)
+
+
+def test_what_the_relay_may_send_again_is_not_clear(engine: Engine) -> None:
+    add_outbox(engine, "waiting", OLD, None)
+    found = looks(engine, {})
+    assert found is not None
+    assert found[1] == pytest.approx(OLD, abs=60)
+
+
+def test_external_calls_go_with_their_row(engine: Engine) -> None:
+    for id_, age in (("old", OLD), ("young", YOUNG)):
+        add_inbox(engine, id_, age)
+        call = {"group_name": GROUP, "source": "/s", "event_id": id_, "name": "mail", "provider_key": "k"}
+        add(engine, external_calls, **call, state="done", updated_at=OLD)
+    run(engine)
+    assert left(engine, external_calls) == {"young"}
+
+
+def test_many_batches(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that must stay are passed over, once per round."""
+    monkeypatch.setattr(retention_removal, "BATCH", 7)
+    for number in range(30):
+        add_inbox(engine, f"i{number}", OLD - number)
+        add_outbox(engine, f"o{number}", OLD, OLD if number % 3 else None)
+        add_accepted(engine, f"a{number}", OLD)
+        add_letter(engine, f"l{number}", OLD - DAY, OLD - DAY)
+    add_letter(engine, "i29", OLD)
+    with begin(engine) as connection:
+        connection.execute(update(clearances).values(clear_before=store_now()))
+    assert run(engine) == {"accepted": 30, "outbox": 20, "letters": 30, "inbox": 29}
+    assert left(engine, inbox) == {"i29"}
+
+
+def test_it_stops_between_batches(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention_removal, "BATCH", 2)
+    for number in range(5):
+        add_accepted(engine, f"a{number}", OLD)
+    with pytest.raises(Stopped):
+        Round(engine, CATALOG, DAYS, lambda _seconds: True).run()
+    assert len(left(engine, accepted)) == 3
+
+
+def test_two_at_once_remove_each_row_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention_removal, "BATCH", 5)
+    for number in range(60):
+        add_inbox(engine, f"i{number}", OLD - number)
+    totals: list[int] = []
+    threads = [threading.Thread(target=lambda: totals.append(run(engine)["inbox"])) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (sum(totals), left(engine, inbox)) == (60, set())
+
+
+def test_success_is_recorded(engine: Engine) -> None:
+    with begin(engine) as connection:
+        connection.execute(update(retention).values(succeeded_at=1.0))
+    run(engine)
+    with reading(engine) as connection:
+        found = {row.what: row for row in connection.execute(select(retention, store_now().label("now")))}
+    assert {"accepted", "outbox", "letters", "inbox"} <= found.keys()
+    assert all(row.now - row.succeeded_at < 60 for row in found.values())
+
+
+def replayed(engine: Engine, *ids: int) -> int:
+    with begin(engine) as connection:
+        return replay(connection, ids)
+
+
+def test_replaying_what_is_older_than_the_retention_is_refused(engine: Engine) -> None:
+    """Its row may have gone: nobody can tell whether the event was handled."""
+    add_inbox(engine, "other", OLD)
+    old, young = add_letter(engine, "old", OLD), add_letter(engine, "young", YOUNG)
+    run(engine)
+    with pytest.raises(
+        ReplayRefused, match=rf"letter {old} \(event old of /s, group ledger\) is older than the retention"
+    ):
+        replayed(engine, young, old)
+    assert left(engine, outbox) == set()
+    assert replayed(engine, young) == 1
+
+
+def test_an_old_letter_whose_row_is_there_is_replayed(engine: Engine) -> None:
+    """The row stays as long as the letter is open."""
+    add_inbox(engine, "other", OLD)
+    add_inbox(engine, "old", OLD, state=DEAD_LETTERED)
+    old = add_letter(engine, "old", OLD)
+    run(engine)
+    assert replayed(engine, old) == 1
+
+
+def test_a_conflict_whose_row_has_gone_is_refused(engine: Engine) -> None:
+    """The event it conflicts with was handled; without its row the other payload would be handled, too."""
+    add_inbox(engine, "twice", OLD)
+    run(engine)
+    conflict = add_letter(engine, "twice", 0, cause="conflict")
+    with pytest.raises(ReplayRefused):
+        replayed(engine, conflict)
+
+
+def test_before_anything_was_removed_every_letter_may_be_replayed(engine: Engine) -> None:
+    old = add_letter(engine, "old", OLD)
+    assert replayed(engine, old) == 1
+
+
+def test_a_replayed_letter_holds_its_row_until_the_replay_has_surely_come(engine: Engine) -> None:
+    """A conflict's replay must find the row even if it is on its way for weeks."""
+    add_inbox(engine, "e", OLD)
+    letter = add_letter(engine, "e", OLD, cause="conflict")
+    assert replayed(engine, letter) == 1
+    run(engine)
+    assert left(engine, inbox) == {"e"}
+    with begin(engine) as connection:
+        connection.execute(update(letters).values(closed_at=store_now() + OLD))
+        connection.execute(update(outbox).values(created_at=store_now() + OLD - DAY))
+    assert run(engine)["letters"] == 0, "the relay has not sent the replay yet"
+
+
+def test_a_discarded_letter_goes_a_retention_after_it_was_closed(engine: Engine) -> None:
+    letter = add_letter(engine, "e", OLD)
+    with begin(engine) as connection:
+        assert discard(connection, [letter]) == 1
+    assert run(engine)["letters"] == 0
+
+
+def test_reach_covers_the_longest_retry() -> None:
+    group = CATALOG.group(GROUP)
+    longest = max(group.retry.delay_after(100) for _ in range(100))
+    assert reach(group) > longest
+    slow = replace(group, retry=replace(group.retry, longest_delay=group.longest_runtime * 1_000, jitter=0.5))
+    assert reach(slow) > max(slow.retry.delay_after(100) for _ in range(100))
+    assert isinstance(slow, WorkerGroup)

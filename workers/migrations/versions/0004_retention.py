@@ -1,0 +1,58 @@
+"""What retention and reconciliation go by: indexes by time, and tables of what was removed and who owes what."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import op
+
+_HERE = Path(__file__).parent
+
+revision: str = "0004"
+down_revision: str | None = "0003" if any(_HERE.glob("0003_*.py")) else "0002"
+
+_NOW = {
+    "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
+    "postgresql": "extract(epoch from clock_timestamp())::double precision",
+}
+
+
+def upgrade() -> None:
+    """Make indexes and tables."""
+    op.drop_index("millrace_inbox_state", "millrace_inbox")
+    op.create_index("millrace_inbox_state", "millrace_inbox", ["group_name", "state", "updated_at"])
+    closed = sa.text("closed_at IS NOT NULL")
+    op.create_index(
+        "millrace_letters_closed", "millrace_letters", ["closed_at"], sqlite_where=closed, postgresql_where=closed
+    )
+    op.create_index("millrace_accepted_time", "millrace_accepted", ["accepted_at"])
+    op.create_table(
+        "millrace_retention",
+        sa.Column("what", sa.String(length=80), nullable=False),
+        sa.Column("removed_before", sa.Float(precision=53), nullable=False),
+        sa.Column("succeeded_at", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("what"),
+    )
+    op.create_table(
+        "millrace_clearances",
+        sa.Column("group_name", sa.String(length=64), nullable=False),
+        sa.Column("clear_before", sa.Float(precision=53), nullable=True),
+        sa.Column("next_clear_before", sa.Float(precision=53), nullable=False),
+        sa.Column("next_seen_at", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("group_name"),
+    )
+    op.create_table(
+        "millrace_addressed",
+        sa.Column("group_name", sa.String(length=64), nullable=False),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("since", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("group_name", "type"),
+    )
+    now = _NOW[op.get_bind().dialect.name]
+    for what in ("accepted", "outbox", "letters", "inbox"):  # an alert is due a day from now if nothing is removed
+        op.execute(sa.text(f"INSERT INTO millrace_retention VALUES ('{what}', 0, {now})"))  # noqa: S608
+    op.execute(
+        sa.text(
+            "INSERT INTO millrace_addressed (group_name, type, since)"
+            " SELECT group_name, type, min(first_seen_at) FROM millrace_inbox GROUP BY group_name, type"
+        )
+    )
