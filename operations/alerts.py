@@ -19,6 +19,8 @@ WAITING_MESSAGES = 1_000
 #: Whatever the growth, this many is worth a look.
 MANY_WAITING = 50_000
 RESTARTS = 3
+#: The retention makes a round every ten minutes.
+RETENTION_SECONDS = 86_400.0
 #: These may be so for a moment, or be seconds old in what the broker tells: they count if they last.
 PASSING = frozenset({"no consumer", "no keeper", "keeper stuck"})
 
@@ -49,6 +51,7 @@ def alerts(situation: Situation, catalog: Catalog) -> list[Alert]:
         *_parked(situation, catalog),
         *_rejected(situation),
         *_keeper(situation, catalog),
+        *_retention(situation),
     ]
 
 
@@ -138,3 +141,11 @@ def _keeper(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
         if count := situation.transit(name):
             kind = "keeper lag" if count >= TRANSIT_MESSAGES else "keeper stuck"
             yield Alert(kind=kind, concerns=name, what=f"{count} messages are not moved to the store", todo=todo)
+
+
+def _retention(situation: Situation) -> Iterator[Alert]:
+    age = situation.store.retention_age
+    if age is not None and age > RETENTION_SECONDS:
+        what = f"nothing old was removed for {age / 3600:.0f} hours, the tables grow"
+        todo = "`millrace logs keeper` says why (service retention)"
+        yield Alert(kind="retention", concerns="keeper", what=what, todo=todo)

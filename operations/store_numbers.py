@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Connection, func, select
 
-from workers.tables import inbox, letters, outbox
+from workers.tables import inbox, letters, outbox, retention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +22,8 @@ class StoreNumbers:
     unpublished: int = 0
     relay_lag: float = 0.0
     relay_error: str | None = None
+    #: seconds since the retention last finished all its tables; None if it has none to look after
+    retention_age: float | None = None
     #: inbox rows by group and state
     inbox: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -44,6 +46,9 @@ def store_numbers(connection: Connection) -> StoreNumbers:
         unpublished=unpublished,
         relay_lag=max(0.0, float(relay_lag or 0)),
         relay_error=connection.execute(failed).scalar(),
+        retention_age=connection.execute(
+            select(store_now() - func.min(retention.c.succeeded_at)).where(retention.c.what.not_like("%/%"))
+        ).scalar(),
         inbox=states,
     )
 

@@ -58,10 +58,24 @@ def _choice(function: Any) -> Any:
 @command.command("replay")
 @_choice
 def replay_command(*, yes: bool, **chosen: Any) -> None:  # noqa: ARG001 (replaying asks nothing)
-    """Hand dead letters to their group again; each once, however often this is called."""
-    from workers.letters import replay  # noqa: PLC0415
+    """Hand dead letters to their group again; each once, however often this is called.
 
-    _change(replay, "replayed", ask=False, **chosen)
+    A letter older than the retention is refused, the others are replayed; exit code 1 then.
+    """
+    from workers.letters import not_replayable, replay  # noqa: PLC0415
+
+    refused: dict[int, str] = {}
+
+    def replay_the_others(connection: Any, ids: list[int]) -> int:
+        here = not_replayable(connection, ids)
+        refused.update(here)
+        return replay(connection, [id_ for id_ in ids if id_ not in here])
+
+    _change(replay_the_others, "replayed", ask=False, **chosen)
+    for reason in refused.values():
+        click.echo(f"millrace: not replayed: {reason}", err=True)
+    if refused:
+        raise click.exceptions.Exit(1)
 
 
 @command.command("discard")

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 from millrace.catalog import CATALOG
 
-from operations.alerts import MANY_WAITING, RELAY_LAG_SECONDS, RESTARTS, WAITING_MESSAGES, alerts
+from operations.alerts import (
+    MANY_WAITING,
+    RELAY_LAG_SECONDS,
+    RESTARTS,
+    RETENTION_SECONDS,
+    WAITING_MESSAGES,
+    alerts,
+)
 from operations.queue_numbers import QueueNumbers
 from operations.status import ProcessNumbers, Situation, status
 from operations.store_numbers import StoreNumbers
@@ -44,6 +51,7 @@ def test_a_quiet_stack_has_none() -> None:
         (with_queue("parked", QueueNumbers(ready=100, consumers=1)), ("keeper lag", "parked")),
         (with_queue("parked", QueueNumbers(ready=1, consumers=1)), ("keeper stuck", "parked")),
         (with_queue("parked", QueueNumbers(consumers=0)), ("no keeper", "keeper")),
+        (replace(QUIET, store=StoreNumbers(retention_age=RETENTION_SECONDS + 1)), ("retention", "keeper")),
         (with_process(state="backing off"), ("restarts", "worker-signup")),
         (with_process(restarts=RESTARTS), ("restarts", "worker-signup")),
     ],
@@ -70,6 +78,7 @@ def test_a_group_without_a_queue() -> None:
         with_queue("signup", QueueNumbers(ready=10, consumers=1, growth=5.0)),
         replace(QUIET, store=StoreNumbers(parked={"onboarding.completed": 9})),
         replace(QUIET, store=StoreNumbers(unpublished=50, relay_lag=0.5)),
+        replace(QUIET, store=StoreNumbers(retention_age=RETENTION_SECONDS - 1)),
         with_process(restarts=1),
     ],
 )

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from sqlalchemy import create_engine, insert
+from sqlalchemy import create_engine, insert, select, update
 
 from operations.cli import COMMANDS, FAILED, INVALID, NOT_RUNNING, SUMMARIES, cli
 from operations.cli.output import shown
-from workers.tables import accepted, inbox, letters, metadata, outbox
+from workers.tables import accepted, inbox, letters, metadata, outbox, retention
 
 #: The open dead letters of the store that the tests look at.
 DEAD = ["e-0", "e-1"]
@@ -194,6 +194,19 @@ def test_rejected_ones_are_closed_by_a_person() -> None:
     assert run_json("rejected", "list") == []
     assert [one["id"] for one in run_json("rejected", "list", "--state", "discarded")] == [letter_["id"]]
     assert len(run_json("dead-letters", "list")) == len(DEAD)
+
+
+def test_a_letter_older_than_the_retention_is_not_replayed_and_the_others_are(store: str) -> None:
+    engine = create_engine(store)
+    with engine.begin() as connection:
+        connection.execute(insert(retention).values(what="inbox/signup", removed_before=5.0, succeeded_at=9.0))
+        young = connection.execute(select(letters.c.id).where(letters.c.event_id == "e-1")).scalar_one()
+        connection.execute(update(letters).where(letters.c.id == young).values(received_at=6.0))
+    engine.dispose()
+    result = run("dead-letters", "replay", "--all", "--json")
+    assert (result.exit_code, json.loads(result.stdout)["changed"]) == (FAILED, 1)
+    assert "(event e-0 of /web, group signup) is older than the retention" in result.stderr
+    assert [letter["event_id"] for letter in run_json("dead-letters", "list")] == ["e-0"]
 
 
 def test_replaying_twice_sends_once(store: str) -> None:

@@ -15,7 +15,7 @@ def test_missing(name: str) -> None:
         from_environment({key: value for key, value in NEEDED.items() if key != name})
 
 
-@pytest.mark.parametrize("name", ["MILLRACE_METRICS_PORT", "MILLRACE_CONCURRENCY"])
+@pytest.mark.parametrize("name", ["MILLRACE_METRICS_PORT", "MILLRACE_CONCURRENCY", "MILLRACE_RETENTION_DAYS"])
 @pytest.mark.parametrize("value", ["many", "0", "-1", "1.5"])
 def test_numbers(name: str, value: str) -> None:
     """A number is a positive whole number."""
@@ -30,11 +30,12 @@ def test_every_setting_is_read() -> None:
         "MILLRACE_METRICS_PORT": "9",
         "MILLRACE_SMTP_URL": "smtp://mail:26",
         "MILLRACE_CONCURRENCY": "3",
+        "MILLRACE_RETENTION_DAYS": "7",
         "MILLRACE_HANDLERS": "my.handlers",
     }
     read = from_environment({**NEEDED, **more})
     assert (read.monitoring_url, read.metrics_port, read.smtp_url) == ("http://m", 9, "smtp://mail:26")
-    assert (read.concurrency, read.handlers) == (3, "my.handlers")
+    assert (read.concurrency, read.retention_days, read.handlers) == (3, 7, "my.handlers")
     assert read.vhost == "my/vhost"
 
 

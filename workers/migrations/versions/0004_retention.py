@@ -1,14 +1,10 @@
 """What retention and reconciliation go by: indexes by time, and tables of what was removed and who owes what."""
 
-from pathlib import Path
-
 import sqlalchemy as sa
 from alembic import op
 
-_HERE = Path(__file__).parent
-
 revision: str = "0004"
-down_revision: str | None = "0003" if any(_HERE.glob("0003_*.py")) else "0002"
+down_revision: str | None = "0003"
 
 _NOW = {
     "sqlite": "(julianday('now') - 2440587.5) * 86400.0",
