@@ -10,12 +10,31 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
+import structlog
 from millrace.derived import RELAY_LEASE_SECONDS, STORE_SECONDS
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Connection, Engine, Float, Row, and_, bindparam, case, event, func, not_, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Float,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    event,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
 
 from workers.database import begin, connect, reading
 from workers.tables import outbox
+
+log = structlog.get_logger("millrace.relay")
 
 #: So many due rows are looked at in a turn, and so many rows of one key are claimed at most.
 WINDOW = 200
@@ -102,19 +121,22 @@ def _claim(connection: Connection, claim: str, limit: int) -> Claimed:
     # each row without a key is a chain of its own
     free = [[row.id] for row in seen if row.partition_key is None]
     free += [[row.id for row in chain] for chain in chains.values() if not chain[0].waits]
-    unlocked = _unlocked(connection, [id_ for chain in free for id_ in chain])
+    unlocked = _unlocked(connection, {row.id for row in seen}.union(*free))
     wanted = [id_ for chain in free for id_ in takewhile(unlocked.__contains__, chain)]
     taken = set(sorted(wanted)[:limit])
     stopped = {key for key, chain in chains.items() if chain[0].waits or chain[0].id in taken}
-    behind = [row for row in seen if row.partition_key in stopped and row.id not in taken]
+    behind = [row for row in seen if row.partition_key in stopped and row.id in unlocked - taken]
     _set_aside(connection, behind)
     return Claimed(rows=_take(connection, claim, taken), more=len(seen) == WINDOW and bool(taken or behind))
 
 
-def _unlocked(connection: Connection, ids: Sequence[int]) -> set[int]:
+def _unlocked(connection: Connection, ids: Collection[int]) -> set[int]:
     """Lock the rows, but for those that somebody outside holds locked: the relay waits for none of them."""
-    rows = select(outbox.c.id).where(outbox.c.id.in_(ids), _UNPUBLISHED).with_for_update(skip_locked=True)
-    return set(connection.execute(rows).scalars()) if ids else set()
+    return set(connection.execute(_lock(outbox.c.id.in_(ids))).scalars()) if ids else set()
+
+
+def _lock(which: ColumnElement[bool]) -> Select[int]:
+    return select(outbox.c.id).where(which, _UNPUBLISHED).with_for_update(skip_locked=True)
 
 
 def _chains(connection: Connection, ids: Sequence[int]) -> dict[str, list[Row[Any]]]:
@@ -172,39 +194,42 @@ def heal(engine: Engine) -> None:
 
 def _record(connection: Connection, settled: Settled) -> None:
     """Record a claim's outcome on the rows that it still holds: rows of a later claim are not touched."""
-    mine = outbox.c.held_by == settled.claim
+    still = outbox.c.id.in_(settled.rows), outbox.c.held_by == settled.claim
+    mine = set(connection.execute(_lock(and_(*still))).scalars())
+    if len(mine) < len(settled.rows):
+        log.warning("overtaken", claim=settled.claim, rows=len(settled.rows) - len(mine))
     for error, ids in settled.outages.items():
-        connection.execute(update(outbox).where(mine, outbox.c.id.in_(ids)).values(error=error))
-    if settled.refused:
-        _postpone(connection, settled)
-    if settled.published:
-        done = update(outbox).where(mine, outbox.c.id.in_(settled.published))
+        connection.execute(update(outbox).where(outbox.c.id.in_(mine.intersection(ids))).values(error=error))
+    if refused := mine.intersection(settled.refused):
+        _postpone(connection, settled, refused)
+    if published := mine.intersection(settled.published):
+        done = update(outbox).where(outbox.c.id.in_(published))
         connection.execute(done.values(published_at=store_now(), held_by=None, held_until=None))
-        _wake_heads(connection, settled)
-    if len(settled.published) < len(settled.rows):
-        back = update(outbox).where(mine, outbox.c.id.in_(settled.rows.keys() - set(settled.published)))
-        connection.execute(back.values(held_by=None, held_until=None))
+        _wake_heads(connection, settled, published)
+    if back := mine - published:
+        given_back = update(outbox).where(outbox.c.id.in_(back))
+        connection.execute(given_back.values(held_by=None, held_until=None))
 
 
-def _postpone(connection: Connection, settled: Settled) -> None:
+def _postpone(connection: Connection, settled: Settled, ids: Collection[int]) -> None:
     statement = (
         update(outbox)
-        .where(outbox.c.held_by == settled.claim, outbox.c.id == bindparam("row_id"))
+        .where(outbox.c.id == bindparam("row_id"))
         .values(
             attempts=outbox.c.attempts + 1,
             error=bindparam("reason"),
             due_at=store_now() + bindparam("wait", type_=Float),
         )
     )
-    waits = {id_: min(2 ** settled.rows[id_].attempts, LONGEST_WAIT_SECONDS) for id_ in settled.refused}
-    rows = [{"row_id": id_, "reason": reason, "wait": waits[id_]} for id_, reason in settled.refused.items()]
+    waits = {id_: min(2 ** settled.rows[id_].attempts, LONGEST_WAIT_SECONDS) for id_ in ids}
+    rows = [{"row_id": id_, "reason": settled.refused[id_], "wait": wait} for id_, wait in waits.items()]
     connection.execute(statement, rows)
 
 
-def _wake_heads(connection: Connection, settled: Settled) -> None:
+def _wake_heads(connection: Connection, settled: Settled, published: Collection[int]) -> None:
     """The row that is a key's head now is due, if it was set aside; a refused one waits as long as it shall."""
     stopped = {settled.rows[id_].partition_key for id_ in settled.refused}
-    went_on = [id_ for id_ in settled.published if settled.rows[id_].partition_key not in {None, *stopped}]
+    went_on = [id_ for id_ in published if settled.rows[id_].partition_key not in {None, *stopped}]
     if not went_on:
         return
     keys = select(outbox.c.partition_key).where(outbox.c.id.in_(went_on)).distinct().subquery()
@@ -213,5 +238,5 @@ def _wake_heads(connection: Connection, settled: Settled) -> None:
         ahead.c.partition_key == keys.c.partition_key, ahead.c.published_at.is_(None)
     )
     heads = select(head.scalar_subquery()).select_from(keys)
-    late = and_(outbox.c.id.in_(heads), outbox.c.due_at > _NOW)
-    connection.execute(update(outbox).where(late).values(due_at=store_now()))
+    aside = _lock(and_(outbox.c.id.in_(heads), outbox.c.due_at > _NOW))
+    connection.execute(update(outbox).where(outbox.c.id.in_(aside)).values(due_at=store_now()))
