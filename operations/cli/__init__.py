@@ -22,6 +22,7 @@ COMMANDS = {
     "logs": "operations.cli.logs",
     "verify": "operations.cli.verify",
     "catalog": "operations.cli.catalog",
+    "faults": "operations.cli.faults",
 }
 SUMMARIES = {
     "up": "Bring up broker, topology, workers and Flower on this machine.",
@@ -36,6 +37,7 @@ SUMMARIES = {
     "logs": "The log of a group's worker or of another process.",
     "verify": "Compare the broker with the catalog; exit code 1 and the differences.",
     "catalog": "The events, groups and services of the catalog.",
+    "faults": "Break a scratch stack in every way and count what was lost or doubled.",
 }
 
 

@@ -6,11 +6,16 @@ Only this entry reads the two variables: the processes that users run know nothi
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 
 CRASH_VARIABLE = "MILLRACE_FAULTS_CRASH"
 OFF_VARIABLE = "MILLRACE_FAULTS_OFF"
+#: The exit code of a crash on purpose.
+CRASHED = 9
 
 
 def main(arguments: list[str]) -> int:
@@ -39,7 +44,26 @@ def _become(module: str, arguments: list[str]) -> int:
     from workers.service import run_service  # noqa: PLC0415
 
     name, run = {"workers.relay": ("relay", relay.run), "workers.keeper": ("keeper", keeper.run)}[module]
-    return run_service(name, run)
+    if CRASH_VARIABLE not in os.environ:
+        return run_service(name, run)
+    return _again_after_crashes(lambda: run_service(name, run))
+
+
+def _again_after_crashes(service: Callable[[], int]) -> int:
+    """Run a service in a child, again at once after a crash on purpose: the supervisor's pauses would cost minutes."""
+    while True:
+        child = os.fork()
+        if child == 0:
+            os._exit(service())
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, partial(_pass_on, child))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code != CRASHED:
+            return code
+
+
+def _pass_on(child: int, number: int, _frame: object) -> None:
+    os.kill(child, number)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,13 @@ import time
 import httpx
 import psutil
 from millrace import names
+from sqlalchemy.exc import SQLAlchemyError
 
-from operations.faults.scenario import Fault
+from operations.faults import judging
+from operations.faults.scenario import Fault, Scene
 from operations.faults.world import World
+from operations.local.management import accepts_connections
+from workers.database import reading
 
 #: Longer than two heartbeats and a lease: the black hole is noticed inside of it.
 HOLE_SECONDS = 25.0
@@ -23,19 +27,28 @@ ALARMING, USUAL = "0.00001", "0.4"
 FREEZE_SECONDS = 10.0
 
 
-def kill_broker(world: World, _rng: random.Random) -> bool:
-    """SIGKILL the broker; the supervisor starts it again."""
-    return world.signal("broker", signal.SIGKILL)
+def kill_broker(scene: Scene, _rng: random.Random) -> bool:
+    """SIGKILL the broker once it serves again; the supervisor starts it."""
+    host, _, port = scene.world.broker.amqp.rpartition(":")
+    return accepts_connections(int(port), host) and scene.world.signal("broker", signal.SIGKILL)
 
 
-def kill_database(world: World, _rng: random.Random) -> bool:
-    """SIGKILL PostgreSQL; it recovers from its log when it is started again."""
-    return world.signal("postgres", signal.SIGKILL)
+def kill_database(scene: Scene, _rng: random.Random) -> bool:
+    """SIGKILL PostgreSQL once it answers again; it recovers from its log when it is started."""
+    return _database_answers(scene.world) and scene.world.signal("postgres", signal.SIGKILL)
 
 
-def freeze_database(world: World, _rng: random.Random) -> bool:
+def _database_answers(world: World) -> bool:
+    try:
+        with reading(world.engine):
+            return True
+    except SQLAlchemyError:
+        return False
+
+
+def freeze_database(scene: Scene, _rng: random.Random) -> bool:
     """SIGSTOP every process of PostgreSQL for a while."""
-    pid = world.pid("postgres")
+    pid = scene.world.pid("postgres")
     if pid is None:
         return False
     server = psutil.Process(pid)
@@ -48,35 +61,35 @@ def freeze_database(world: World, _rng: random.Random) -> bool:
     return True
 
 
-def cut_lines(world: World, _rng: random.Random) -> bool:
+def cut_lines(scene: Scene, _rng: random.Random) -> bool:
     """Reset every connection of workers, relay and keeper, in the middle of their work."""
-    world.workers_proxy.cut()
+    scene.world.workers_proxy.cut()
     return True
 
 
-def black_hole(world: World, _rng: random.Random) -> bool:
+def black_hole(scene: Scene, _rng: random.Random) -> bool:
     """Hold every byte between the stack and the broker, both ways, then reset the connections."""
-    world.workers_proxy.hold()
+    scene.world.workers_proxy.hold()
     time.sleep(HOLE_SECONDS)
-    world.workers_proxy.cut()
-    world.workers_proxy.let_pass()
+    scene.world.workers_proxy.cut()
+    scene.world.workers_proxy.let_pass()
     return True
 
 
-def hold_confirms(world: World, _rng: random.Random) -> bool:
+def hold_confirms(scene: Scene, _rng: random.Random) -> bool:
     """Hold what the broker answers to the publisher for longer than it waits, then cut the line."""
-    world.load_proxy.hold(up=False, down=True)
+    scene.world.load_proxy.hold(up=False, down=True)
     time.sleep(4)
-    world.load_proxy.cut()
-    world.load_proxy.let_pass()
+    scene.world.load_proxy.cut()
+    scene.world.load_proxy.let_pass()
     return True
 
 
-def memory_alarm(world: World, _rng: random.Random) -> bool:
+def memory_alarm(scene: Scene, _rng: random.Random) -> bool:
     """Make the broker stop reading from publishers for a while."""
-    _set_watermark(world, ALARMING)
+    _set_watermark(scene.world, ALARMING)
     time.sleep(ALARM_SECONDS)
-    _set_watermark(world, USUAL)
+    _set_watermark(scene.world, USUAL)
     return True
 
 
@@ -92,24 +105,27 @@ def _set_watermark(world: World, share: str) -> None:
     )
 
 
-def unbind(world: World, _rng: random.Random) -> bool:
+def unbind(scene: Scene, _rng: random.Random) -> bool:
     """Delete the binding of `first` for a while: what comes is parked, and released when `up` has put it back."""
-    with _management(world) as api:
-        path = f"/api/bindings/{world.record.vhost}/e/{names.EVENTS}/q/{names.group_queue('first')}"
+    with management(scene.world) as api:
+        path = f"/api/bindings/{scene.world.record.vhost}/e/{names.EVENTS}/q/{names.group_queue('first')}"
         for binding in api.get(path).raise_for_status().json():
             api.delete(f"{path}/{binding['properties_key']}").raise_for_status()
     time.sleep(2)
-    world.apply()
+    scene.world.apply()
     return True
 
 
-def _management(world: World) -> httpx.Client:
+def management(world: World) -> httpx.Client:
+    """The management API as administrator; close it after use."""
     login = (world.record.admin["user"], world.record.admin["password"])
     return httpx.Client(base_url=world.record.management, auth=login, timeout=30)
 
 
 FAULTS = (
-    Fault(name="kill -9 of the broker", inject=kill_broker, injections=2),
+    # RabbitMQ 3.10 confirms, in the moment of its restart, an event that its stream then drops (its other queues do
+    # not): it sends again out of order what the stream's new writer then takes for a duplicate.
+    Fault(name="kill -9 of the broker", inject=kill_broker, injections=3, tolerated=frozenset({judging.NOT_INDEXED})),
     Fault(name="kill -9 of the database", inject=kill_database, injections=5),
     Fault(name="database frozen", inject=freeze_database, injections=1),
     Fault(name="lines cut", inject=cut_lines, injections=8),

@@ -24,6 +24,11 @@ class Ledger:
         with self._lock:
             self.accepted.update({id_: self.meant[id_] for id_ in ids})
 
+    def copy(self) -> "Ledger":
+        """The ledger as it is now, for somebody who reads it while the load goes on."""
+        with self._lock:
+            return Ledger(meant=dict(self.meant), accepted=dict(self.accepted), invalid=set(self.invalid))
+
     def accepted_of(self, type_: str) -> set[str]:
         """The confirmed events of a type."""
         with self._lock:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from millrace.declarations import Catalog
@@ -13,7 +14,7 @@ from millrace.errors import NotAllPublished
 from millrace.publishing import Publisher
 
 from operations.faults.ledger import Ledger
-from operations.faults.sample import SHARES, Begun
+from operations.faults.sample import POISON, SHARES, Begun, Poisonous
 
 SOURCE = "/load"
 #: A small batch, so that a fault finds some confirmed, some sent, some not sent.
@@ -23,16 +24,18 @@ TIMEOUT = 3.0
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How many events, how many a second, and how some of `first`'s behave: share by `how`."""
+    """How many events, how many a second, how some behave (share by `how`), and whether some are poison."""
 
     events: int
     rate: float
-    behaviour: dict[str, float]
+    behaviour: Mapping[str, float]
+    poison: bool = False
 
 
 def envelopes(plan: Plan, prefix: str, rng: random.Random) -> list[Envelope]:
     """The events of a plan in a random order; the same seed gives the same ones."""
     kinds = [kind for kind, share in SHARES for _ in range(round(plan.events * share))]
+    kinds += [Poisonous] * POISON * plan.poison
     rng.shuffle(kinds)
     made = []
     for number, kind in enumerate(kinds):
@@ -44,7 +47,7 @@ def envelopes(plan: Plan, prefix: str, rng: random.Random) -> list[Envelope]:
     return made
 
 
-def _how(behaviour: dict[str, float], rng: random.Random) -> str:
+def _how(behaviour: Mapping[str, float], rng: random.Random) -> str:
     drawn = rng.random()
     for how, share in behaviour.items():
         drawn -= share
@@ -60,7 +63,7 @@ class Load(threading.Thread):
         super().__init__(name="load", daemon=True)
         self._publisher = Publisher(url, source=SOURCE, catalog=catalog, timeout=TIMEOUT)
         self._ledger = ledger
-        self._events = events
+        self.events = events
         self._rate = rate
         self._stopping = threading.Event()
         #: publish calls that failed at first
@@ -75,9 +78,9 @@ class Load(threading.Thread):
     def run(self) -> None:
         """Publish all; the pace does not make up for what an outage cost."""
         with self._publisher:
-            for first in range(0, len(self._events), BATCH):
+            for first in range(0, len(self.events), BATCH):
                 started = time.monotonic()
-                self._until_confirmed(self._events[first : first + BATCH])
+                self._until_confirmed(self.events[first : first + BATCH])
                 self._stopping.wait(max(0.0, BATCH / self._rate - (time.monotonic() - started)))
                 if self._stopping.is_set():
                     return

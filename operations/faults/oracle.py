@@ -6,53 +6,19 @@ total-queue checker: nothing is believed that the stack says of itself unless th
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import httpx
 from millrace import names
 from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from operations.faults.effects import effects
+from operations.faults.judging import CALLED_TWICE, DIED, EFFECTS, LEFT_OVER, NOT_CALLED, Verdict, judge_store
 from operations.faults.ledger import Ledger
-from operations.faults.sample import Begun, Called, Unclaimed
+from operations.faults.sample import Called
 from operations.faults.world import World
 from workers.database import connect, reading
-from workers.inbox import FINAL
-from workers.tables import accepted, inbox, letters, outbox
-
-#: Which groups an accepted event of a type must reach, each with one effect on its subject.
-EFFECTS = {Begun.event_type: ("first", "second"), Called.event_type: ("caller",), Unclaimed.event_type: ()}
-
-LOST, DOUBLED, PHANTOM = "lost", "doubled", "phantom"
-CALLED_TWICE, NOT_CALLED = "called twice", "not called"
-UNSETTLED, DEAD, NOT_PARKED, NOT_INDEXED = "unsettled", "dead-lettered", "not parked", "not indexed"
-LEFT_OVER, DIED, UNRECORDED = "left over", "died by itself", "not recorded"
-LINES = (LOST, DOUBLED, PHANTOM, CALLED_TWICE, NOT_CALLED, UNSETTLED, DEAD, NOT_PARKED, NOT_INDEXED)
-LINES += (LEFT_OVER, DIED, UNRECORDED)
-
-
-@dataclass
-class Verdict:
-    """What each line found, by its name; nothing anywhere is green."""
-
-    found: dict[str, list[str]] = field(default_factory=dict)
-
-    def add(self, line: str, items: Iterable[str]) -> None:
-        """Note what a line found."""
-        listed = sorted(items)
-        if listed:
-            self.found.setdefault(line, []).extend(listed)
-
-    @property
-    def green(self) -> bool:
-        """Whether no line found anything."""
-        return not self.found
-
-    def counts(self) -> dict[str, int]:
-        """How much each red line found."""
-        return {line: len(items) for line, items in self.found.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,10 +30,13 @@ class Oracle:
     prefix: str
 
     def effects_so_far(self) -> int:
-        """How many effects there are now."""
+        """How many effects there are now; -1 while the store does not answer."""
         query = select(func.count()).where(effects.c.subject.startswith(self.prefix))
-        with reading(self.world.engine) as connection:
-            return int(connection.execute(query).scalar_one())
+        try:
+            with reading(self.world.engine) as connection:
+                return int(connection.execute(query).scalar_one())
+        except SQLAlchemyError:
+            return -1
 
     def expected_effects(self, *, of_all: bool = True) -> int:
         """How many effects there must be in the end, of what is meant or of what was accepted till now."""
@@ -78,13 +47,16 @@ class Oracle:
         """Whether nothing is on its way any more, as far as a quick look tells."""
         if self.effects_so_far() < self.expected_effects():
             return False
-        return not self._judge_store(self.world.engine).found and not self._left_over()
+        try:
+            return not self._store_verdict(self.world.engine).found and not self._left_over()
+        except SQLAlchemyError:
+            return False
 
     def judge(self) -> Verdict:
         """The verdict by a fresh reader: a new connection to the store, the queues as they are now."""
         engine = connect(self.world.record.database_url)
         try:
-            verdict = self._judge_store(engine)
+            verdict = self._store_verdict(engine)
         finally:
             engine.dispose()
         self._judge_calls(verdict)
@@ -92,36 +64,9 @@ class Oracle:
         verdict.add(DIED, (f"{name} x{count}" for name, count in self.world.unplanned().items()))
         return verdict
 
-    def _judge_store(self, engine: Engine) -> Verdict:
-        verdict = Verdict()
+    def _store_verdict(self, engine: Engine) -> Verdict:
         with reading(engine) as connection:
-            mine = effects.c.subject.startswith(self.prefix)
-            rows = connection.execute(select(effects.c.group_name, effects.c.subject).where(mine)).fetchall()
-            ours = (inbox.c.event_id.startswith(self.prefix),)
-            states = connection.execute(select(inbox.c.group_name, inbox.c.event_id, inbox.c.state).where(*ours))
-            settled = {(row.group_name, row.event_id): row.state for row in states}
-            known = letters.c.event_id.startswith(self.prefix)
-            kept = connection.execute(
-                select(letters.c.kind, letters.c.event_id, letters.c.cause).where(known)
-            ).fetchall()
-            index = select(accepted.c.event_id).where(accepted.c.event_id.startswith(self.prefix))
-            indexed = set(connection.execute(index).scalars())
-            waiting = select(func.count()).where(outbox.c.published_at.is_(None))
-            unsent = int(connection.execute(waiting).scalar_one())
-        seen = Counter((row.group_name, row.subject) for row in rows)
-        wanted = {(group, id_) for id_, type_ in self.ledger.accepted.items() for group in EFFECTS[type_]}
-        meant = {(group, id_) for id_, type_ in self.ledger.meant.items() for group in EFFECTS[type_]}
-        verdict.add(LOST, (f"{id_} at {group}" for group, id_ in wanted - seen.keys()))
-        verdict.add(DOUBLED, (f"{id_} at {group} x{count}" for (group, id_), count in seen.items() if count > 1))
-        verdict.add(PHANTOM, (f"{id_} at {group}" for group, id_ in seen.keys() - meant))
-        firsts = {(EFFECTS[type_][0], id_) for id_, type_ in self.ledger.accepted.items() if EFFECTS[type_]}
-        verdict.add(UNSETTLED, (f"{id_} at {group}" for group, id_ in firsts if settled.get((group, id_)) not in FINAL))
-        verdict.add(DEAD, (f"{row.event_id}: {row.cause}" for row in kept if row.kind == "dead"))
-        parked = {row.event_id for row in kept if row.kind == "parked"}
-        verdict.add(NOT_PARKED, self.ledger.accepted_of(Unclaimed.event_type) - parked)
-        verdict.add(NOT_INDEXED, self.ledger.accepted.keys() - indexed)
-        verdict.add(LEFT_OVER, [f"{unsent} rows in the outbox"] if unsent else [])
-        return verdict
+            return judge_store(connection, self.ledger, self.prefix)
 
     def _judge_calls(self, verdict: Verdict) -> None:
         """The sink's own count: one call for each event that calls out (its keys say nothing of the event)."""

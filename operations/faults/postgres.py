@@ -17,6 +17,7 @@ from operations.local.rabbitmq_node import write_secret
 #: PostgreSQL refuses to run as root.
 UNPRIVILEGED = "postgres"
 SUPERUSER = "millrace"
+INIT = ("--no-sync", "--encoding=UTF8", "--locale=C")
 
 
 def find_postgres() -> Path | None:
@@ -37,9 +38,9 @@ def postgres_process(programs: Path, directory: Path, port: int) -> tuple[Proces
     password_file = directory / "password"
     write_secret(password_file, password)
     _give_away(directory)
+    login = ["-U", SUPERUSER, "-A", "scram-sha-256", f"--pwfile={password_file}"]
     made = subprocess.run(  # noqa: S603 - argv is ours
-        [*_as_unprivileged(), str(programs / "initdb"), "-D", str(data), "-U", SUPERUSER, "-A", "scram-sha-256"]
-        + ["--no-sync", "--encoding=UTF8", "--locale=C", f"--pwfile={password_file}"],
+        [*_as_unprivileged(), str(programs / "initdb"), "-D", str(data), *login, *INIT],
         check=False,
         capture_output=True,
         text=True,
@@ -47,13 +48,8 @@ def postgres_process(programs: Path, directory: Path, port: int) -> tuple[Proces
     )
     if made.returncode != 0:
         raise LocalError(f"PostgreSQL's data must be made, got: {made.stderr.strip()[-1000:]}")
-    settings = {
-        "listen_addresses": LOOPBACK,
-        "port": str(port),
-        "unix_socket_directories": "",
-        "max_connections": "200",
-    }
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    settings = (f"listen_addresses={LOOPBACK}", f"port={port}", "unix_socket_directories=", "max_connections=200")
+    options = [part for setting in settings for part in ("-c", setting)]
     argv = (*_as_unprivileged(), str(programs / "postgres"), "-D", str(data), *options)
     spec = ProcessSpec(name="postgres", argv=argv, cwd=str(directory), stop_rank=95, grace=20.0)
     return spec, f"postgresql+psycopg://{SUPERUSER}:{password}@{LOOPBACK}:{port}/postgres"

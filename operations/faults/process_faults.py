@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import time
 
 import psutil
 
-from operations.faults.scenario import Fault
-from operations.faults.world import World
+from operations.faults.scenario import Fault, Scene
 
-#: Longer than the lease of the suite's groups (14 s), so that a frozen attempt is overtaken.
-ZOMBIE_SECONDS = 16.0
+#: Longer than the broker waits for a heartbeat (two of 10 s) and than a lease (14 s): the attempt is overtaken.
+ZOMBIE_SECONDS = 32.0
+#: The groups that have work in every load.
+BUSY = ("first", "second", "caller")
+#: So many attempts of a worker are frozen at once.
+FROZEN = {"worker-first": {"MILLRACE_CONCURRENCY": "6"}}
 
 
-def _groups_worker(world: World, rng: random.Random) -> str:
-    return world.worker(rng.choice(world.groups()))
-
-
-def kill_child(world: World, rng: random.Random) -> bool:
+def kill_child(scene: Scene, rng: random.Random) -> bool:
     """SIGKILL one process of a worker's pool."""
-    children = world.children(_groups_worker(world, rng))
+    children = scene.world.children(scene.world.worker(rng.choice(BUSY)))
     if not children:
         return False
     try:
@@ -31,52 +31,56 @@ def kill_child(world: World, rng: random.Random) -> bool:
     return True
 
 
-def kill_worker(world: World, rng: random.Random) -> bool:
+def kill_worker(scene: Scene, rng: random.Random) -> bool:
     """SIGKILL a worker's main process; its pool dies with it."""
-    return world.signal(_groups_worker(world, rng), signal.SIGKILL)
+    return scene.world.signal(scene.world.worker(rng.choice(BUSY)), signal.SIGKILL)
 
 
-def stop_worker(world: World, rng: random.Random) -> bool:
+def stop_worker(scene: Scene, rng: random.Random) -> bool:
     """SIGTERM a worker, as a rollout does; the supervisor starts it again."""
-    return world.signal(_groups_worker(world, rng), signal.SIGTERM)
+    return scene.world.signal(scene.world.worker(rng.choice(BUSY)), signal.SIGTERM)
 
 
-def freeze_children(world: World, _rng: random.Random) -> bool:
-    """SIGSTOP the pool of `first` for longer than a lease, then let the zombies go on."""
-    children = world.children(world.worker("first"))
-    for child in children:
-        child.suspend()
+def freeze_worker(scene: Scene, _rng: random.Random) -> bool:
+    """SIGSTOP one of two workers of `first`, pool and all, until its events were overtaken, then let it go on."""
+    pid = scene.world.pid(scene.world.worker("first"))
+    if pid is None:
+        return False
+    worker = psutil.Process(pid)
+    frozen = [worker, *worker.children()]
+    for process in frozen:
+        process.suspend()
     time.sleep(ZOMBIE_SECONDS)
-    for child in children:
-        try:
-            child.resume()
-        except psutil.NoSuchProcess:
-            continue
-    return bool(children)
-
-
-def kill_relay(world: World, _rng: random.Random) -> bool:
-    """SIGKILL the relay."""
-    return world.signal("relay", signal.SIGKILL)
-
-
-def kill_keeper(world: World, _rng: random.Random) -> bool:
-    """SIGKILL the keeper."""
-    return world.signal("keeper", signal.SIGKILL)
-
-
-def nothing(_world: World, _rng: random.Random) -> bool:
-    """Inject nothing: the load itself misbehaves, or this is the control without a fault."""
+    for process in reversed(frozen):  # the pool first, or the worker would kill what has overrun
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
     return True
 
 
+def kill_relay(scene: Scene, _rng: random.Random) -> bool:
+    """SIGKILL the relay."""
+    return scene.world.signal("relay", signal.SIGKILL)
+
+
+def kill_keeper(scene: Scene, _rng: random.Random) -> bool:
+    """SIGKILL the keeper."""
+    return scene.world.signal("keeper", signal.SIGKILL)
+
+
+def nothing(_scene: Scene, _rng: random.Random) -> bool:
+    """Inject nothing: the load itself misbehaves."""
+    return True
+
+
+ZOMBIES = Fault(
+    name="zombies", inject=freeze_worker, injections=1, behaviour={"slowly": 1.0}, twice=("first",), arming=FROZEN
+)
 FAULTS = (
-    Fault(name="no fault", inject=nothing, injections=0),
     Fault(name="kill -9 of a pool process", inject=kill_child, injections=8),
     Fault(name="kill -9 of a worker", inject=kill_worker, injections=6),
     Fault(name="rolling restart", inject=stop_worker, injections=6),
-    Fault(name="zombies", inject=freeze_children, injections=1, behaviour={"slowly": 0.05}),
-    Fault(name="hang", inject=nothing, injections=5, behaviour={"hangs once": 0.01}),
+    ZOMBIES,
+    Fault(name="hang and poison", inject=nothing, behaviour={"hangs once": 0.01}, poison=True),
     Fault(name="kill -9 of the relay", inject=kill_relay, injections=6),
-    Fault(name="kill -9 of the keeper", inject=kill_keeper, injections=5),
+    Fault(name="kill -9 of the keeper", inject=kill_keeper),
 )

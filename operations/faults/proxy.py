@@ -53,6 +53,10 @@ class Proxy:
         """Keep what goes up (to the server) or down, also that an end was closed; new connections are still taken."""
         self._run(self._set(up=not up, down=not down))
 
+    def strand(self) -> None:
+        """Hold for ever what goes either way on every connection that there is; new ones pass."""
+        self._run(self._strand())
+
     def cut(self) -> None:
         """Reset every connection that there is."""
         self._run(self._reset())
@@ -114,6 +118,12 @@ class Proxy:
         elif not taking and self._door is not None:
             self._door.close()
             self._door = None
+
+    async def _strand(self) -> None:
+        for gate in (self._up, self._down):
+            gate.clear()
+        self._up, self._down = asyncio.Event(), asyncio.Event()
+        await self._set()
 
     async def _reset(self) -> None:
         for line in self._lines:

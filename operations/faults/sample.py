@@ -10,7 +10,7 @@ class Begun(Payload):
 
     event_type: ClassVar[str] = "fault.begun"
     subject: str
-    #: how the handler behaves: well, slowly, fails once, kills its process
+    #: how the handler behaves: well, slowly, fails once, hangs once
     how: str = "well"
 
 
@@ -28,6 +28,13 @@ class Called(Payload):
     subject: str
 
 
+class Poisonous(Payload):
+    """Handled by `poisoned`, whose process dies of it, each time."""
+
+    event_type: ClassVar[str] = "fault.poisonous"
+    subject: str
+
+
 class Unclaimed(Payload):
     """No group takes it: it is parked."""
 
@@ -36,19 +43,20 @@ class Unclaimed(Payload):
 
 
 _QUICK = Retry(attempts=5, delay=seconds(1), factor=1, jitter=0)
+_TWICE = Retry(attempts=2, delay=seconds(1), factor=1, jitter=0)
 
 CATALOG = Catalog(
-    events=[Event(Begun), Event(Followed), Event(Called), Event(Unclaimed)],
+    events=[Event(Begun), Event(Followed), Event(Called), Event(Poisonous), Event(Unclaimed)],
     groups=[
         WorkerGroup("first", handles=[Begun], longest_runtime=seconds(1), retry=_QUICK),
         WorkerGroup("second", handles=[Followed], longest_runtime=seconds(1), retry=_QUICK),
         WorkerGroup("caller", handles=[Called], longest_runtime=seconds(1), retry=_QUICK),
+        WorkerGroup("poisoned", handles=[Poisonous], longest_runtime=seconds(1), retry=_TWICE),
     ],
     services=[Service("load")],
 )
+Loaded = Begun | Called | Poisonous | Unclaimed
 #: What the load publishes, in shares of a whole.
-SHARES: tuple[tuple[type[Begun] | type[Called] | type[Unclaimed], float], ...] = (
-    (Begun, 0.85),
-    (Called, 0.1),
-    (Unclaimed, 0.05),
-)
+SHARES: tuple[tuple[type[Loaded], float], ...] = ((Begun, 0.85), (Called, 0.1), (Unclaimed, 0.05))
+#: How many poisonous events there are, in a scenario that has them.
+POISON = 5

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from operations.faults.judging import Verdict
 from operations.faults.ledger import Ledger
 from operations.faults.load import Load, Plan, envelopes
-from operations.faults.oracle import Oracle, Verdict
+from operations.faults.oracle import Oracle
 from operations.faults.world import World
 
 #: Faults begin when this share of the effects is there, and are spread until that share is.
@@ -17,8 +18,19 @@ FIRST_SHARE, LAST_SHARE = 0.2, 0.8
 #: A load that stands still is what many faults are for: the next one comes after so many seconds anyway.
 STALL_SECONDS = 8.0
 SETTLE_SECONDS = 90.0
+#: A fault that cannot be injected just now (its victim is down) is tried again so often, each tenth of a second.
+TRIES = 300
 
-Inject = Callable[[World, random.Random], bool]
+Inject = Callable[["Scene", random.Random], bool]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What a fault may touch: the world, and the scenario's own ledger and load."""
+
+    world: World
+    ledger: Ledger
+    load: Load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +42,9 @@ class Fault:
         heal: takes back what would last.
         arming: environment of processes, by name or `*` for all.
         behaviour: shares of the load whose handler misbehaves.
+        poison: whether some events kill each process that runs them.
+        twice: groups that have a second worker.
+        tolerated: lines that a known fault of a server may redden; they are shown all the same.
     """
 
     name: str
@@ -37,6 +52,9 @@ class Fault:
     heal: Callable[[World], None] = lambda _world: None
     arming: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     behaviour: Mapping[str, float] = field(default_factory=dict)
+    poison: bool = False
+    twice: tuple[str, ...] = ()
+    tolerated: frozenset[str] = frozenset()
     injections: int = 5
 
 
@@ -60,15 +78,15 @@ def run_scenario(
     """Run one scenario on a world and judge it; the world is whole again afterwards."""
     rng = random.Random(f"{fault.name} {seed}")  # noqa: S311 (repeatable, nothing secret)
     began = time.monotonic()
-    prefix = f"{fault.name.replace(' ', '-')}-{seed}-{time.time_ns():x}"
-    world.start(fault.arming)
+    prefix = f"f{seed}-{time.time_ns():x}"
+    world.start(fault.arming, twice=fault.twice)
     world.sink.calls.clear()
     ledger = Ledger()
-    plan = Plan(events=events, rate=rate, behaviour=dict(fault.behaviour))
+    plan = Plan(events=events, rate=rate, behaviour=fault.behaviour, poison=fault.poison)
     load = Load(world.load_url(), world.catalog, ledger, envelopes(plan, prefix, rng), plan.rate)
     oracle = Oracle(world=world, ledger=ledger, prefix=prefix)
     load.start()
-    injections = _hurt(world, fault, oracle, rng)
+    injections = _hurt(Scene(world=world, ledger=ledger, load=load), fault, oracle, rng)
     fault.heal(world)
     recovery = _recovery(oracle)
     deadline = time.monotonic() + settle
@@ -87,15 +105,15 @@ def run_scenario(
     )
 
 
-def _hurt(world: World, fault: Fault, oracle: Oracle, rng: random.Random) -> int:
+def _hurt(scene: Scene, fault: Fault, oracle: Oracle, rng: random.Random) -> int:
     """Inject the fault so often, spread over the middle of the load; returns how often it took."""
     whole = oracle.expected_effects()
     done = 0
     for number in range(fault.injections):
         share = FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * number / fault.injections
         _await_progress(oracle, whole * share)
-        for _ in range(50):
-            if fault.inject(world, rng):
+        for _ in range(TRIES):
+            if fault.inject(scene, rng):
                 done += 1
                 break
             time.sleep(0.1)

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import httpx
 import psutil
 from millrace import names
 from millrace.declarations import Catalog
@@ -77,8 +78,11 @@ class World:
         through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.load_proxy.port}")
         return through.amqp_url(user)
 
-    def start(self, arming: Mapping[str, Mapping[str, str]] | None = None) -> None:
-        """Have every process run, each armed by its name's entries (or those of `*`); waits until all consume."""
+    def start(self, arming: Mapping[str, Mapping[str, str]] | None = None, twice: Sequence[str] = ()) -> None:
+        """Have every process run, each armed by its name's entries (or those of `*`); waits until all consume.
+
+        Groups in `twice` have a second worker.
+        """
         through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.workers_proxy.port}", metrics={})
         arming = arming or {}
         specs = [
@@ -86,7 +90,12 @@ class World:
             for spec in fleet(self.catalog, through, self.layout, self.settings)
             if spec.name not in (FLOWER, MAIL_SINK)
         ]
-        whole = [*self.servers, *specs]
+        again = [
+            dataclasses.replace(spec, name=f"{spec.name}-b")
+            for spec in specs
+            if spec.name in {self.worker(group) for group in twice}
+        ]
+        whole = [*self.servers, *specs, *again]
         watch = Watch(self.layout, apply_fleet(self.layout, whole))
         wait_for_processes(watch, [spec.name for spec in whole])
         wait_for_consumers(watch, self.broker, self.record.vhost, self.groups(), lambda _text: None)
@@ -103,10 +112,8 @@ class World:
 
     def unplanned(self) -> dict[str, int]:
         """Restarts that no fault of ours explains."""
-        now = self.restarts()
-        return {
-            name: count - self.planned.get(name, 0) for name, count in now.items() if count > self.planned.get(name, 0)
-        }
+        more = {name: count - self.planned.get(name, 0) for name, count in self.restarts().items()}
+        return {name: count for name, count in more.items() if count > 0}
 
     def pid(self, name: str) -> int | None:
         """The process id of a process of the fleet, None while it is down."""
@@ -143,6 +150,17 @@ class World:
     def apply(self) -> None:
         """Put right what a fault did to the topology, as `up` does."""
         apply_topology(STACK, self.broker, self.catalog, self.layout, lambda _text: None)
+
+    def clean(self) -> None:
+        """After a guard was off: end every process of ours, empty the queues and put the topology right."""
+        apply_fleet(self.layout, self.servers)
+        self.wait_until(lambda: len(running(self.layout).processes) == len(self.servers), 60, "the end of the workers")
+        login = (self.record.admin["user"], self.record.admin["password"])
+        with httpx.Client(base_url=self.record.management, auth=login, timeout=30) as api:
+            for queue in api.get(f"/api/queues/{self.record.vhost}").raise_for_status().json():
+                if queue["type"] != "stream":
+                    api.delete(f"/api/queues/{self.record.vhost}/{queue['name']}/contents").raise_for_status()
+        self.apply()
 
     def worker(self, group: str) -> str:
         """The name of a group's worker process."""

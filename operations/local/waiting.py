@@ -29,7 +29,7 @@ class Watch:
     def __init__(self, layout: Layout, applied: str = "") -> None:
         self.layout = layout
         self.applied = applied
-        self._before = {status.name: (status.created, status.restarts) for status in running(layout).processes}
+        self._before = {status.name: status.restarts for status in running(layout).processes}
 
     def check(self) -> None:
         """Look once.
@@ -41,8 +41,10 @@ class Watch:
             log = self.layout.log("supervisor")
             raise LocalError(f"the supervisor must stay up, got its end; its log ({log}) ends:\n{log_tail(log)}")
         for status in running(self.layout).processes:
-            created, restarts = self._before.get(status.name, (None, 0))
-            if status.restarts - (restarts if created else 0) >= HOPELESS:
+            before = self._before.get(status.name, 0)
+            if status.restarts < before:  # another process by the same name, counted anew
+                before = self._before[status.name] = 0
+            if status.restarts - before >= HOPELESS:
                 log = self.layout.log(status.name)
                 why = f"got its end again and again; its log ({log}) ends:\n{log_tail(log)}"
                 raise LocalError(f"{status.name} must stay up, {why}")

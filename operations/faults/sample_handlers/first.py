@@ -1,7 +1,5 @@
 """Group first: an effect, and an event for the next group, in one transaction."""
 
-import os
-import signal
 import time
 
 from operations.faults.effects import add_effect
@@ -24,8 +22,6 @@ def begin(event: Begun, work: UnitOfWork) -> None:
         raise RuntimeError("the first attempt fails")
     if event.how == "hangs once" and work.attempt == 1:
         _hang()
-    if event.how == "kills its process":
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _hang() -> None:

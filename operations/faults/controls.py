@@ -1,0 +1,165 @@
+"""Negative controls: each guard switched off once, the fault it is there for, and the line that must then be red."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+from millrace import names
+from millrace.publishing import Publisher
+
+from operations.faults import garbage, judging
+from operations.faults.armed import OFF_VARIABLE
+from operations.faults.broker_faults import management
+from operations.faults.careless import CONFIRMS, MANDATORY
+from operations.faults.crash_scenarios import crash_fault
+from operations.faults.load import SOURCE
+from operations.faults.process_faults import ZOMBIES, kill_child, kill_worker, nothing
+from operations.faults.scenario import Fault, Scene
+
+#: How often a process crashes in a control whose fault is a crash point.
+CRASHES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Control:
+    """A guard, what happens without it, and how that is seen.
+
+    Attributes:
+        off: what is switched off in workers; empty if it is the publisher's or the broker's.
+        careless: what is switched off in the publisher.
+        crash: the crash point that is the fault, where `fault` is not given.
+        line: the oracle's line that must be red without the guard.
+    """
+
+    guard: str
+    line: str
+    fault: Fault | None = None
+    off: str = ""
+    careless: str | None = None
+    crash: str = ""
+
+    def without(self, directory: Path) -> Fault:
+        """The fault, on a stack without the guard; `directory` is for the orders of crashes."""
+        fault = self.fault or crash_fault(self.crash, directory, CRASHES)
+        if not self.off:
+            return fault
+        return replace(fault, arming={**fault.arming, "*": {**fault.arming.get("*", {}), OFF_VARIABLE: self.off}})
+
+
+def drop_lines_unsent(scene: Scene, _rng: random.Random) -> bool:
+    """Hold what the publisher sends for a moment, then reset its line: the broker never had it."""
+    scene.world.load_proxy.hold(up=True, down=False)
+    time.sleep(0.5)
+    scene.world.load_proxy.cut()
+    scene.world.load_proxy.let_pass()
+    return True
+
+
+def unbind_the_door(scene: Scene, _rng: random.Random) -> bool:
+    """Delete every binding of `in` for a moment: nothing takes what is published."""
+    vhost = scene.world.record.vhost
+    with management(scene.world) as api:
+        for binding in api.get(f"/api/exchanges/{vhost}/{names.IN}/bindings/source").raise_for_status().json():
+            kind = "q" if binding["destination_type"] == "queue" else "e"
+            path = f"/api/bindings/{vhost}/e/{names.IN}/{kind}/{binding['destination']}/{binding['properties_key']}"
+            api.delete(path).raise_for_status()
+    time.sleep(1)
+    scene.world.apply()
+    return True
+
+
+def publish_again(scene: Scene, rng: random.Random) -> bool:
+    """Publish events again that were confirmed before."""
+    known = [event for event in scene.load.events if event.id in scene.ledger.accepted]
+    with Publisher(scene.world.load_url(), source=SOURCE, catalog=scene.world.catalog) as publisher:
+        publisher.publish_many(rng.sample(known, min(5, len(known))))
+    return bool(known)
+
+
+def odd_bodies(scene: Scene, _rng: random.Random) -> bool:
+    """Put bodies on a group's queue that Celery cannot take."""
+    return _put(scene, garbage.odd_bodies("begun"))
+
+
+def odd_headers(scene: Scene, _rng: random.Random) -> bool:
+    """Put messages in Celery's format on a group's queue, with headers that it does not check."""
+    return _put(scene, garbage.odd_headers())
+
+
+def _put(scene: Scene, messages: Sequence[garbage.Odd]) -> bool:
+    scene.ledger.invalid.update(body for body, _headers in messages)
+    garbage.put_on_queue(scene.world, names.group_queue("first"), messages)
+    return True
+
+
+def reject_without_a_dead_letter_queue(scene: Scene, rng: random.Random, *, strategy: str | None = None) -> bool:
+    """Delete the dead-letter queue's binding, put garbage on the group's queue, and bind it again a while later."""
+    vhost = scene.world.record.vhost
+    with management(scene.world) as api:
+        if strategy:
+            _set_strategy(api, vhost, strategy)
+        dead = names.dead_queue("first")
+        for binding in api.get(f"/api/bindings/{vhost}/e/{names.DEAD}/q/{dead}").raise_for_status().json():
+            api.delete(f"/api/bindings/{vhost}/e/{names.DEAD}/q/{dead}/{binding['properties_key']}").raise_for_status()
+    odd_bodies(scene, rng)
+    time.sleep(3)
+    scene.world.apply()
+    return True
+
+
+def at_most_once(scene: Scene, rng: random.Random) -> bool:
+    """The same, with the strategy that RabbitMQ has by default."""
+    return reject_without_a_dead_letter_queue(scene, rng, strategy="at-most-once")
+
+
+def _set_strategy(api: httpx.Client, vhost: str, strategy: str) -> None:
+    path = f"/api/policies/{vhost}/first"
+    policy = api.get(path).raise_for_status().json()
+    definition = {**policy["definition"], "dead-letter-strategy": strategy}
+    body = {"pattern": policy["pattern"], "apply-to": policy["apply-to"], "priority": policy["priority"]}
+    api.put(path, json={**body, "definition": definition}).raise_for_status()
+    time.sleep(1)
+
+
+def strand(scene: Scene, _rng: random.Random) -> bool:
+    """Lose every line of the stack without a word: both ends still take it for open."""
+    scene.world.workers_proxy.strand()
+    return True
+
+
+DOOR = Fault(name="door unbound", inject=unbind_the_door)
+AGAIN = Fault(name="published again", inject=publish_again)
+UNSENT = Fault(name="lines dropped unsent", inject=drop_lines_unsent)
+BODIES = Fault(name="odd bodies", inject=odd_bodies)
+HEADERS = Fault(name="odd headers", inject=odd_headers)
+LOST_LINES = Fault(name="lines lost without a word", inject=strand)
+NO_DEAD_QUEUE = Fault(name="dead-letter queue unbound", inject=reject_without_a_dead_letter_queue)
+CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8)
+WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6)
+POISON = Fault(name="poison", inject=nothing, poison=True)
+#: Those of the faults above that belong to the suite in their own right, with every guard on.
+FAULTS = (DOOR, AGAIN, UNSENT, BODIES, HEADERS, LOST_LINES, NO_DEAD_QUEUE)
+
+CONTROLS = (
+    Control(guard="acks_late", off="acks_late", fault=WORKER, line=judging.LOST),
+    Control(guard="reject_on_worker_lost", off="reject_on_worker_lost", fault=CHILD, line=judging.DEAD),
+    Control(guard="confirms", careless=CONFIRMS, fault=UNSENT, line=judging.LOST),
+    Control(guard="mandatory", careless=MANDATORY, fault=DOOR, line=judging.LOST),
+    Control(guard="inbox", off="inbox", fault=AGAIN, line=judging.DOUBLED),
+    Control(guard="fence", off="fence", fault=ZOMBIES, line=judging.DOUBLED),
+    Control(guard="guarded consumer", off="guarded consumer", fault=BODIES, line=judging.DIED),
+    Control(guard="header check", off="header check", fault=HEADERS, line=judging.DIED),
+    Control(guard="outbox", off="outbox", crash="after the commit, before the ack", line=judging.LOST),
+    Control(guard="attempt counting", off="attempt counting", fault=POISON, line=judging.NOT_BURIED),
+    Control(guard="heartbeat", off="heartbeat", fault=LOST_LINES, line=judging.LOST),
+    Control(
+        guard="at-least-once dead-lettering",
+        fault=replace(NO_DEAD_QUEUE, inject=at_most_once),
+        line=judging.UNRECORDED,
+    ),
+)

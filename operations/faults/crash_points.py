@@ -1,0 +1,144 @@
+"""Crash points: a process ends by `os._exit` at a named step between claim, effect, outbox, commit, publish and ack."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from operations.faults.armed import CRASH_VARIABLE, CRASHED
+
+#: While this file is not in the orders' directory, nothing crashes.
+GO = "go"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """A step of a process, and whether it ends before or after it.
+
+    Attributes:
+        process: `first`, `second` and `caller` are groups, else the name of the process.
+        place: module:attribute, or module:class.attribute, of the function that is the step.
+        behaviour: what the load must do so that the step is reached.
+    """
+
+    name: str
+    process: str
+    place: str
+    before: bool = False
+    behaviour: Mapping[str, float] = field(default_factory=dict)
+
+
+_FAILING = {"fails once": 0.3}
+POINTS = (
+    Point(name="before the claim", process="second", place="workers.execution:Execution._claim", before=True),
+    Point(name="after the claim", process="second", place="workers.execution:Execution._claim"),
+    Point(name="in the handler", process="first", place="workers.work:UnitOfWork.publish"),
+    Point(name="before the effects", process="second", place="workers.work:UnitOfWork.flush", before=True),
+    Point(name="after the effects, before the outcome", process="second", place="workers.work:UnitOfWork.flush"),
+    Point(name="after the outcome, before the commit", process="first", place="workers.inbox:complete"),
+    Point(name="after the commit, before the ack", process="first", place="workers.execution:Execution._complete"),
+    Point(
+        name="before a retry is sent",
+        process="first",
+        place="workers.execution:Execution._send",
+        before=True,
+        behaviour=_FAILING,
+    ),
+    Point(
+        name="after a retry was sent", process="first", place="workers.execution:Execution._send", behaviour=_FAILING
+    ),
+    Point(
+        name="after the intent of a call",
+        process="caller",
+        place="operations.faults.sample_handlers.caller:_count",
+        before=True,
+    ),
+    Point(
+        name="after a call, before its outcome",
+        process="caller",
+        place="operations.faults.sample_handlers.caller:_count",
+    ),
+    Point(
+        name="relay: before publishing", process="relay", place="millrace.publishing.sender:Sender.send", before=True
+    ),
+    Point(name="relay: published, not marked", process="relay", place="millrace.publishing.sender:Sender.send"),
+    Point(name="keeper: before storing", process="keeper", place="workers.keeper:store", before=True),
+    Point(name="keeper: stored, not acked", process="keeper", place="amqp:Channel.basic_ack", before=True),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """To crash at a point, so often, with so much chance each time; `directory` counts."""
+
+    point: str
+    count: int
+    chance: float
+    directory: Path
+
+    def as_environment(self) -> dict[str, str]:
+        """For a process's environment."""
+        return {CRASH_VARIABLE: f"{self.point}|{self.count}|{self.chance}|{self.directory}"}
+
+    @classmethod
+    def parse(cls, text: str) -> Order:
+        """From an environment variable."""
+        point, count, chance, directory = text.split("|")
+        return cls(point=point, count=int(count), chance=float(chance), directory=Path(directory))
+
+    @property
+    def done(self) -> int:
+        """How many crashes there were."""
+        return sum(1 for each in self.directory.iterdir() if each.name != GO)
+
+    def take(self) -> bool:
+        """Whether to crash now; each crash is taken once, whichever process comes first."""
+        if not (self.directory / GO).exists() or random.random() >= self.chance:  # noqa: S311 (nothing secret)
+            return False
+        for number in range(self.count):
+            try:
+                (self.directory / str(number)).touch(exist_ok=False)
+            except FileExistsError:
+                continue
+            return True
+        return False
+
+
+def arm(text: str) -> None:
+    """Make this process, and what it forks, crash as ordered; raises StopIteration if there is no such point."""
+    order = Order.parse(text)
+    point = next(point for point in POINTS if point.name == order.point)
+
+    def crash() -> None:
+        if order.take():
+            os._exit(CRASHED)
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def step(*args: Any, **kwargs: Any) -> Any:
+            if point.before:
+                crash()
+            result = original(*args, **kwargs)
+            if not point.before:
+                crash()
+            return result
+
+        return step
+
+    replace(point.place, around)
+
+
+def replace(place: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Put something around a function, given as module:attribute or module:class.attribute."""
+    module, _, path = place.partition(":")
+    owner: Any = importlib.import_module(module)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    setattr(owner, name, around(getattr(owner, name)))

@@ -1,0 +1,66 @@
+"""Scenarios of crash points: one point per process at a time, so that a round tests up to four."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from operations.faults.crash_points import GO, POINTS, Order, Point
+from operations.faults.scenario import Fault, Scene
+
+#: A process with many steps an event crashes at some of them, one with few at each.
+CHANCES = {"first": 0.25, "second": 0.25}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """Points that are tested together, and the fault that they make."""
+
+    orders: Sequence[Order]
+    fault: Fault
+
+
+def rounds(directory: Path, count: int) -> Iterator[Round]:
+    """All points, one of each process at a time, each to crash so often."""
+    left: dict[str, list[Point]] = {}
+    for point in POINTS:
+        left.setdefault(point.process, []).append(point)
+    number = 0
+    while any(left.values()):
+        points = [waiting.pop(0) for waiting in left.values() if waiting]
+        yield _round(points, directory / f"round-{number}", count)
+        number += 1
+
+
+def _round(points: Sequence[Point], directory: Path, count: int) -> Round:
+    orders = []
+    arming: dict[str, Mapping[str, str]] = {}
+    behaviour: dict[str, float] = {}
+    for point in points:
+        place = directory / point.process
+        place.mkdir(parents=True)
+        order = Order(point=point.name, count=count, chance=CHANCES.get(point.process, 1.0), directory=place)
+        orders.append(order)
+        arming[process_name(point.process)] = order.as_environment()
+        behaviour |= point.behaviour
+
+    def go(_scene: Scene, _rng: random.Random) -> bool:
+        for order in orders:
+            (order.directory / GO).touch()
+        return True
+
+    name = "crashes " + " + ".join(point.name for point in points)
+    fault = Fault(name=name, inject=go, injections=1, arming=arming, behaviour=behaviour)
+    return Round(orders=orders, fault=fault)
+
+
+def crash_fault(name: str, directory: Path, count: int) -> Fault:
+    """The fault of a single point; raises StopIteration if there is none of that name."""
+    return _round([next(point for point in POINTS if point.name == name)], directory, count).fault
+
+
+def process_name(process: str) -> str:
+    """A process of the fleet, from a point's: groups have a worker each."""
+    return process if process in ("relay", "keeper") else f"worker-{process}"

@@ -1,0 +1,161 @@
+"""What a run consists of: faults, crash points and negative controls, and what came of each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import httpx
+from sqlalchemy.exc import SQLAlchemyError
+
+from operations.faults import broker_faults, controls, process_faults
+from operations.faults.careless import publishing_without
+from operations.faults.controls import CONTROLS, Control
+from operations.faults.crash_scenarios import Round, rounds
+from operations.faults.judging import Verdict
+from operations.faults.scenario import Fault, Outcome, run_scenario
+from operations.faults.world import World
+from operations.local.errors import LocalError
+
+FAULTS: dict[str, Fault] = {
+    fault.name: fault for fault in (*process_faults.FAULTS, *broker_faults.FAULTS, *controls.FAULTS)
+}
+#: The dozen that `make faults` runs; the others too with --full.
+SHORT = (
+    "kill -9 of a pool process",
+    "kill -9 of a worker",
+    "rolling restart",
+    "zombies",
+    "hang and poison",
+    "kill -9 of the relay",
+    "kill -9 of the broker",
+    "kill -9 of the database",
+    "lines lost without a word",
+    "confirms held",
+    "memory alarm",
+    "dead-letter queue unbound",
+)
+#: A control is red long before; one that is not must not be waited for.
+CONTROL_SETTLE_SECONDS = 30.0
+CRASHES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """How many events a scenario of each kind has."""
+
+    faults: int = 1_000
+    crashes: int = 200
+    controls: int = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One scenario's result, as reports show it."""
+
+    kind: str
+    name: str
+    good: bool
+    outcome: Outcome
+    guard: str = ""
+    expected: str = ""
+    crashes: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain data."""
+        outcome = self.outcome
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "good": self.good,
+            "guard": self.guard,
+            "expected": self.expected,
+            "crashes": self.crashes,
+            "seed": outcome.seed,
+            "events": outcome.events,
+            "injections": outcome.injections,
+            "seconds": round(outcome.seconds, 1),
+            "recovery": outcome.recovery,
+            "failed_publishes": outcome.load_failures,
+            "red": {line: items[:20] for line, items in outcome.verdict.found.items()},
+            "counts": outcome.verdict.counts(),
+        }
+
+
+Step = Callable[[World], Line]
+
+
+def steps(sizes: Sizes, seed: int, *, full: bool, only: Sequence[str], world: World) -> list[tuple[str, Step]]:
+    """Everything to run, by its name, in order; `only` keeps what contains one of these words."""
+    chosen: list[tuple[str, Step]] = [
+        (name, partial(run_fault, fault=FAULTS[name], events=sizes.faults, seed=seed))
+        for name in (FAULTS if full else SHORT)
+    ]
+    chosen += [
+        (each.fault.name, partial(run_round, round_=each, events=sizes.crashes, seed=seed))
+        for each in rounds(world.layout.root / f"crashes-{seed}", CRASHES)
+    ]
+    chosen += [
+        (f"without {control.guard}", partial(run_control, control=control, events=sizes.controls, seed=seed))
+        for control in CONTROLS
+    ]
+    return [step for step in chosen if not only or any(word in step[0] for word in only)]
+
+
+def run_fault(world: World, fault: Fault, events: int, seed: int) -> Line:
+    """A fault with every guard on: good if no line is red and the fault took as often as it should."""
+    outcome = run_scenario(world, fault, events=events, seed=seed)
+    good = outcome.verdict.found.keys() <= fault.tolerated and outcome.injections >= fault.injections
+    return Line(kind="fault", name=fault.name, good=good, outcome=outcome)
+
+
+def run_round(world: World, round_: Round, events: int, seed: int) -> Line:
+    """Crash points: good if no line is red and each crashed as often as it should."""
+    outcome = run_scenario(world, round_.fault, events=events, seed=seed)
+    crashes = {order.point: order.done for order in round_.orders}
+    good = outcome.verdict.green and min(crashes.values()) >= CRASHES
+    return Line(kind="crash", name=round_.fault.name, good=good, outcome=outcome, crashes=crashes)
+
+
+def run_control(world: World, control: Control, events: int, seed: int) -> Line:
+    """A guard switched off: good if the line that was named is red, and the fault took."""
+    fault = control.without(world.layout.root / f"control-{seed}-{time.time_ns():x}")
+    with publishing_without(control.careless):
+        outcome = run_scenario(world, fault, events=events, seed=seed, settle=CONTROL_SETTLE_SECONDS)
+    good = control.line in outcome.verdict.found and outcome.injections >= fault.injections
+    return Line(
+        kind="control",
+        name=fault.name,
+        good=good,
+        outcome=outcome,
+        guard=control.guard,
+        expected=control.line,
+    )
+
+
+def run_all(world: World, chosen: Sequence[tuple[str, Step]], before: Callable[[str], None]) -> Iterator[Line]:
+    """Run steps in order; `before` hears the name of each.
+
+    What a scenario without a guard has left is cleaned away; one that cannot be run or judged is not good.
+    """
+    for name, step in chosen:
+        before(name)
+        try:
+            line = step(world)
+        except (LocalError, SQLAlchemyError, httpx.HTTPError, OSError) as error:
+            line = _not_judged(name, error)
+        if line.kind == "control" or not line.good:
+            world.clean()
+        yield line
+
+
+def _not_judged(name: str, error: Exception) -> Line:
+    verdict = Verdict()
+    verdict.add("not judged", [f"{type(error).__name__}: {error}"[:1000]])
+    outcome = Outcome(
+        name=name, seed=0, events=0, injections=0, seconds=0.0, recovery=None, load_failures=0, verdict=verdict
+    )
+    return Line(kind="fault", name=name, good=False, outcome=outcome)

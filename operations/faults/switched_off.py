@@ -1,0 +1,139 @@
+"""Each guard, switched off in this process: for the negative controls, which must then be red."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kombu.message import Message as IncomingMessage
+from millrace.errors import InvalidEvent
+from sqlalchemy import Connection, update
+
+from operations.faults.crash_points import replace
+from workers import app, guard, inbox, tables
+from workers.execution import Execution
+from workers.received import receive
+from workers.work import UnitOfWork
+
+Original = Callable[..., Any]
+
+
+def acks_late() -> None:
+    """Celery acks a message before its task runs."""
+    app.BASE["task_acks_late"] = False
+
+
+def reject_on_worker_lost() -> None:
+    """A message whose process died is not given back."""
+    app.BASE["task_reject_on_worker_lost"] = False
+
+
+def heartbeat() -> None:
+    """A worker's connection has no heartbeat."""
+    app.BASE["broker_heartbeat"] = 0
+
+
+def no_inbox() -> None:
+    """Every delivery may run, and leaves no record."""
+
+    def claim(_connection: Connection, request: inbox.Request) -> inbox.Verdict:
+        return inbox.Claim(request=request, attempt=1, fence=1)
+
+    replace("workers.inbox:claim", lambda _original: claim)
+    replace("workers.inbox:complete", lambda _original: lambda *_arguments, **_named: None)
+
+
+def fence() -> None:
+    """Whoever comes to the end of an attempt may complete it, overtaken or not."""
+
+    def settle(connection: Connection, held: inbox.Claim, values: dict[str, object]) -> None:
+        connection.execute(update(tables.inbox).where(inbox._key(held.request)).values(**values))
+
+    replace("workers.inbox:_settle", lambda _original: settle)
+
+
+def attempt_counting() -> None:
+    """An attempt is always the first."""
+
+    def around(decide: Original) -> Original:
+        def never_exhausted(row: Any, request: inbox.Request) -> inbox.Verdict:
+            verdict: inbox.Verdict = decide(row, request)
+            held = verdict.held if isinstance(verdict, inbox.Exhausted) else verdict
+            if isinstance(held, inbox.Claim):
+                return inbox.Claim(request=request, attempt=1, fence=held.fence)
+            return verdict
+
+        return never_exhausted
+
+    replace("workers.inbox:decide", around)
+
+
+def guarded_consumer() -> None:
+    """What the guard refuses goes to Celery as it came."""
+
+    def around(admit: Original) -> Original:
+        def lenient(self: guard.Guard, message: IncomingMessage) -> bool:
+            try:
+                receive(guard.delivery_of(message), self._runtime.catalog, self._trusted)
+            except InvalidEvent:
+                return True
+            return bool(admit(self, message))
+
+        return lenient
+
+    replace("workers.guard:Guard.admit", around)
+
+
+def header_check() -> None:
+    """A message in Celery's format goes to Celery as it came, headers and all."""
+
+    def around(admit: Original) -> Original:
+        def trusting(self: guard.Guard, message: IncomingMessage) -> bool:
+            return "task" in message.headers or bool(admit(self, message))
+
+        return trusting
+
+    replace("workers.guard:Guard.admit", around)
+
+
+def outbox() -> None:
+    """What a handler publishes is sent after its transaction has committed."""
+    sent: list[Any] = []
+
+    def flush(_original: Original) -> Original:
+        def without_outbox(self: UnitOfWork, connection: Connection) -> None:
+            for statement, _rows in self._statements:
+                connection.execute(statement)
+            sent.extend(message for message, _envelope in self._messages)
+
+        return without_outbox
+
+    def complete(original: Original) -> Original:
+        def then_send(self: Execution, *arguments: Any, **named: Any) -> Any:
+            report = original(self, *arguments, **named)
+            while sent:
+                self.runtime.sender.send_one(sent.pop())
+            return report
+
+        return then_send
+
+    replace("workers.work:UnitOfWork.flush", flush)
+    replace("workers.execution:Execution._complete", complete)
+
+
+SWITCHES: dict[str, Callable[[], None]] = {
+    "acks_late": acks_late,
+    "reject_on_worker_lost": reject_on_worker_lost,
+    "heartbeat": heartbeat,
+    "inbox": no_inbox,
+    "fence": fence,
+    "attempt counting": attempt_counting,
+    "guarded consumer": guarded_consumer,
+    "header check": header_check,
+    "outbox": outbox,
+}
+
+
+def switch_off(name: str) -> None:
+    """Switch a guard off; raises KeyError if there is none of that name."""
+    SWITCHES[name]()
