@@ -9,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 
 from millrace.declarations import Catalog
 
+from workers.stores.opening import require_store_url
+from workers.stores.store import WrongInboxUrl
+
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message names it and says what it must be."""
@@ -20,6 +23,8 @@ class Settings:
 
     broker_url: str
     database_url: str
+    #: where events are claimed, if not in the database: a store with a lower level (workers.stores.opening)
+    inbox_url: str | None = None
     #: the management API with a monitoring user: workers then check the broker's real arguments at start
     monitoring_url: str | None = None
     metrics_port: int | None = None
@@ -59,6 +64,11 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     for name in ("metrics_port", "concurrency", "retention_days"):
         if name in values:
             values[name] = _whole_number(name, cast(str, values[name]))
+    if given["inbox_url"]:
+        try:
+            require_store_url(given["inbox_url"])
+        except WrongInboxUrl as error:
+            raise SettingsError(f"MILLRACE_INBOX_URL {error}") from error
     return Settings(**values)  # type: ignore[arg-type]
 
 
