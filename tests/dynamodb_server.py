@@ -16,9 +16,6 @@ from typing import Any
 
 import boto3
 import httpx
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from werkzeug.serving import run_simple
-
 from operations.local.ports import LOOPBACK, free_ports
 
 REGION = "eu-west-1"
@@ -46,7 +43,7 @@ def _wait_until_ready(endpoint: str, process: subprocess.Popen[bytes], seconds: 
     deadline = time.monotonic() + seconds
     while True:
         try:
-            httpx.get(f"{endpoint}/moto-api/data.json", timeout=5).raise_for_status()
+            httpx.get(f"{endpoint}/moto-api/data.json", timeout=5)
         except httpx.HTTPError as error:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"the stand-in for DynamoDB must start within {seconds:.0f} s") from error
@@ -79,10 +76,13 @@ def fresh_table(endpoint: str) -> Iterator[str]:
             client.delete_table(TableName=name)
 
 
+def serve(port: int) -> None:
+    """Answer until the process is ended."""
+    from moto.moto_server.werkzeug_app import create_backend_app  # noqa: PLC0415 (slow, and for the server only)
+    from werkzeug.serving import run_simple  # noqa: PLC0415
+
+    run_simple(LOOPBACK, port, create_backend_app("dynamodb"), threaded=False)
+
+
 if __name__ == "__main__":
-    run_simple(
-        LOOPBACK,
-        int(sys.argv[1]),
-        DomainDispatcherApplication(create_backend_app),  # type: ignore[no-untyped-call]
-        threaded=False,
-    )
+    serve(int(sys.argv[1]))

@@ -164,9 +164,6 @@ def _first(request: Request) -> dict[str, str]:
     event = request.envelope
     more = {"traceparent": event.traceparent} if event.traceparent else {}
     return {
-        "group": request.group,
-        "source": event.source,
-        "event_id": event.id,
         "type": event.type,
         "fingerprint": request.fingerprint,
         "state": RUNNING,
