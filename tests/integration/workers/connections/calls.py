@@ -13,12 +13,14 @@ from tests.integration.workers.stack import Stack, kill_tree, until
 HASTY = "tests.integration.workers.connections.hasty_worker"
 
 
-def start(stack: Stack, group: str, proxy: Proxy | None = None, **more: str) -> subprocess.Popen[bytes]:
-    """Start a hasty worker of a group, by way of a proxy if one is given."""
+def start(
+    stack: Stack, group: str, proxy: Proxy | None = None, *, name: str = "", **more: str
+) -> subprocess.Popen[bytes]:
+    """Start a hasty worker of a group, by way of a proxy if one is given, under a name other than its group's."""
     purpose = f"group.{group}"
     if proxy is not None:
         more["MILLRACE_BROKER_URL"] = by_way_of(proxy, stack, purpose)
-    return stack.start(group, purpose, HASTY, group, **more)
+    return stack.start(name or group, purpose, HASTY, group, **more)
 
 
 def by_way_of(proxy: Proxy, stack: Stack, purpose: str) -> str:

@@ -1,4 +1,4 @@
-"""A catalog for the tests of connections: one group whose tasks take as long as the event says, one beside it."""
+"""A catalog for the tests of connections: tasks that take as long as the event says, a group for each fault."""
 
 from typing import ClassVar
 
@@ -19,8 +19,8 @@ RETRY = Retry(attempts=3, delay=seconds(1), factor=1, jitter=0)
 CATALOG = Catalog(
     events=[Event(Called)],
     groups=[
-        WorkerGroup("desk", handles=[Called], longest_runtime=seconds(6), retry=RETRY),
-        WorkerGroup("archive", handles=[Called], longest_runtime=seconds(6), retry=RETRY),
+        WorkerGroup(name, handles=[Called], longest_runtime=seconds(6), retry=RETRY)
+        for name in ("desk", "lost-consumer", "full-neighbour", "dead-pool", "no-queue")
     ],
     services=[Service("web")],
 )

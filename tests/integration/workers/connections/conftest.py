@@ -1,11 +1,10 @@
-"""A stack of the tests of connections, and a proxy before its broker."""
+"""A stack of the tests of connections."""
 
 import uuid
 from collections.abc import Iterator
 
 import pytest
 
-from operations.faults.proxy import Proxy
 from tests.integration.workers.connections.catalog import CATALOG
 from tests.integration.workers.stack import Stack, prepare_store
 from tests.real_servers import Broker
@@ -31,17 +30,3 @@ def stack(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     finally:
         stack.stop()
         stack.destroy()
-
-
-@pytest.fixture
-def running(stack: Stack) -> Iterator[Stack]:
-    """The stack, in which no process is left after the test."""
-    yield stack
-    stack.stop()
-
-
-@pytest.fixture
-def proxy(broker: Broker) -> Iterator[Proxy]:
-    """The line to the broker."""
-    with Proxy(broker.amqp_host, broker.amqp_port) as one:
-        yield one

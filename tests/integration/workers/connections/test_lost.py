@@ -2,6 +2,9 @@
 
 import os
 import time
+from collections.abc import Iterator
+
+import pytest
 
 from operations.faults.proxy import Proxy
 from tests.integration.workers.connections.calls import answered, call, start
@@ -14,64 +17,71 @@ BACK_SECONDS = 30
 CONCURRENCY = 2
 
 
-def consuming(stack: Stack, group: str, proxy: Proxy) -> None:
-    """Wait until the group's worker consumes by way of the proxy."""
-    stack.consuming(group)
+@pytest.fixture(scope="module")
+def proxy(stack: Stack) -> Iterator[Proxy]:
+    """The line of desk's worker to the broker."""
+    with Proxy(stack.broker.amqp_host, stack.broker.amqp_port) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def desk(stack: Stack, proxy: Proxy) -> Iterator[Stack]:
+    """The stack with desk's worker behind the proxy."""
+    start(stack, "desk", proxy)
+    stack.consuming("desk")
     assert proxy.accepted
+    yield stack
+    stack.stop()
 
 
-def test_full_concurrency_is_back_after_each_lost_connection(running: Stack, proxy: Proxy) -> None:
+def test_full_concurrency_is_back_after_each_lost_connection(desk: Stack, proxy: Proxy) -> None:
     """As many calls as the worker has processes, each of which ends only if all of them run at the same time."""
-    start(running, "desk", proxy)
-    consuming(running, "desk", proxy)
     took = []
     for number in range(RECONNECTS):
+        before = proxy.accepted
         proxy.cut()
         names = [f"again{number}:{each}" for each in range(CONCURRENCY)]
-        call(running, *names, together=CONCURRENCY)
-        took.append(answered(running, "desk", *names, seconds=BACK_SECONDS))
+        call(desk, *names, together=CONCURRENCY)
+        took.append(answered(desk, "desk", *names, seconds=BACK_SECONDS))
+        assert proxy.accepted > before, "the worker must have connected anew"
     print(f"full concurrency was back after at most {max(took):.1f} s, {RECONNECTS} times")
-    assert all(len(running.effects("desk", f"again{number}:0")) == 1 for number in range(RECONNECTS))
+    assert all(len(desk.effects("desk", f"again{number}:0")) == 1 for number in range(RECONNECTS))
 
 
-def test_full_concurrency_is_back_after_a_broker_that_was_gone(running: Stack, proxy: Proxy) -> None:
-    start(running, "desk", proxy)
-    consuming(running, "desk", proxy)
+def test_full_concurrency_is_back_after_a_broker_that_was_gone(desk: Stack, proxy: Proxy) -> None:
     proxy.refuse()
-    until(lambda: running.log("desk").count("Connection refused") >= 3, what="three tries to connect")
+    until(lambda: desk.log("desk").count("Connection refused") >= 2, what="two tries to connect")
     names = ["gone:1", "gone:2"]
-    call(running, *names, together=CONCURRENCY)
+    call(desk, *names, together=CONCURRENCY)
     proxy.let_pass()
-    assert answered(running, "desk", *names, seconds=BACK_SECONDS) < BACK_SECONDS
+    assert answered(desk, "desk", *names, seconds=BACK_SECONDS) < BACK_SECONDS
 
 
-def test_work_whose_connection_was_cut_is_done_once(running: Stack, proxy: Proxy) -> None:
+def test_work_whose_connection_was_cut_is_done_once(desk: Stack, proxy: Proxy) -> None:
     """The broker gives the event to another worker while the first still runs it."""
-    start(running, "desk", proxy)
-    consuming(running, "desk", proxy)
-    call(running, "cut", seconds=2)
-    until((running.directory / "desk-cut" / "cut").exists, what="the call's start")
-    other = running.start("desk-2", "group.desk", "tests.integration.workers.connections.hasty_worker", "desk")
-    until(lambda: running.consumers("desk") == 2, what="another worker")
+    call(desk, "cut", seconds=2)
+    until((desk.directory / "desk-cut" / "cut").exists, what="the call's start")
+    other = start(desk, "desk", name="desk-2")
+    until(lambda: desk.consumers("desk") == 2, what="another worker")
     proxy.cut()
     assert other.poll() is None
-    answered(running, "desk", "cut")
-    until(lambda: running.messages("desk") == 0, what="the redelivered event's end")
-    assert len(running.effects("desk", "cut")) == 1
+    answered(desk, "desk", "cut")
+    desk.end("desk-2")
+    until(lambda: desk.messages("desk") == 0, what="the redelivered event's end")
+    assert len(desk.effects("desk", "cut")) == 1
 
 
-def test_a_silent_connection_is_noticed_and_its_work_done_once(running: Stack, proxy: Proxy) -> None:
-    start(running, "desk", proxy)
-    consuming(running, "desk", proxy)
-    call(running, "silent", seconds=1)
-    until((running.directory / "desk-silent" / "silent").exists, what="the call's start")
+def test_a_silent_connection_is_noticed_and_its_work_done_once(desk: Stack, proxy: Proxy) -> None:
+    call(desk, "silent", seconds=1)
+    until((desk.directory / "desk-silent" / "silent").exists, what="the call's start")
+    before = desk.log("desk").count("Connection to broker lost")
     proxy.hold()
     started = time.monotonic()
-    until(lambda: "Connection to broker lost" in running.log("desk"), what="the worker to notice")
+    until(lambda: desk.log("desk").count("Connection to broker lost") > before, what="the worker to notice")
     assert time.monotonic() - started < SILENCE_SECONDS + 2
     proxy.cut()
     proxy.let_pass()
-    call(running, "after")
-    answered(running, "desk", "silent", "after")
-    until(lambda: running.messages("desk") == 0, what="the redelivered event's end")
-    assert len(running.effects("desk", "silent")) == 1
+    call(desk, "after")
+    answered(desk, "desk", "silent", "after")
+    until(lambda: desk.messages("desk") == 0, what="the redelivered event's end")
+    assert len(desk.effects("desk", "silent")) == 1

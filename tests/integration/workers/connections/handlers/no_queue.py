@@ -1,4 +1,4 @@
-"""Group archive: answers calls."""
+"""Group no-queue: answers calls."""
 
 from tests.integration.workers.connections.catalog import Called
 from tests.integration.workers.connections.handlers import answer
@@ -9,4 +9,4 @@ from workers.work import UnitOfWork
 @handles(Called)
 def take(event: Called, work: UnitOfWork) -> None:
     """Answer."""
-    answer("archive", event, work)
+    answer("no-queue", event, work)
