@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.dynamodb_server import CREDENTIALS, fresh_table, running_dynamodb
-from tests.integration.workers.stores.benches import Bench, bench_at
+from tests.integration.workers.stores.bench import Bench
+from tests.integration.workers.stores.benches import bench_at
 from tests.postgres_server import fresh_database
 from tests.real_servers import missing
 from tests.redis_server import RedisServer, find_redis, running_redis

@@ -1,4 +1,4 @@
-"""The contract of a store: what each must do at its level. Every function is a check that fails with an AssertionError."""
+"""The contract of a store: what each must do at its level; a check fails with an AssertionError."""
 
 from __future__ import annotations
 
@@ -11,14 +11,12 @@ import pytest
 from sqlalchemy import func, insert, select
 
 from tests.integration.workers.sample_handlers import effects
-from tests.integration.workers.stores.benches import LEASE, Bench, claimed
+from tests.integration.workers.stores.bench import BURIED, DONE_WELL, LEASE, Bench, claimed
 from workers import inbox
 from workers.inbox import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Verdict
 from workers.stores.level import Level
-from workers.stores.store import DONE, INTENDED, Call, InboxStore, Outcome, TransactionalStore
+from workers.stores.store import DONE, INTENDED, Call, InboxStore
 
-DONE_WELL = Outcome(state=inbox.PROCESSED, milliseconds=1.5)
-BURIED = Outcome(state=inbox.DEAD_LETTERED, milliseconds=1.0, error="broken")
 CLAIMANTS = 16
 
 
@@ -187,7 +185,7 @@ def calls_are_on_record(bench: Bench) -> None:
 def race(bench: Bench, store_of: list[InboxStore], requests: list[str]) -> list[list[Verdict]]:
     """What sixteen get who claim the same events at the same time, event by event."""
     won: list[list[Verdict]] = [[] for _ in requests]
-    start = threading.Barrier(len(store_of))
+    start = threading.Barrier(len(store_of), timeout=60)
 
     def claim_all(store: InboxStore) -> None:
         for event_id, verdicts in zip(requests, won, strict=True):
@@ -234,6 +232,25 @@ def workers_clock_does_not_matter(bench: Bench) -> None:
             other.complete(new, DONE_WELL)
 
 
+def crash_at_each_step(bench: Bench) -> None:
+    """Whatever a holder had done when it was killed is on record, and nothing more; another goes on from there."""
+    store, was = bench.open(), {}
+    for step in ("claimed", "intended", "called", "exhausted", "committing"):
+        assert isinstance(store.claim(bench.request(step)), Busy), step
+    bench.pass_time()
+    for step in ("claimed", "intended", "called", "postponed", "committing"):
+        was[step] = claimed(store.claim(bench.request(step)))
+        assert was[step].attempt == 2, step
+    assert store.intend(was["claimed"], "pay", "key") is None
+    assert store.intend(was["intended"], "pay", "key") == Call(state=INTENDED)
+    assert store.intend(was["called"], "pay", "key") == Call(state=DONE, result=1)
+    assert isinstance(store.claim(bench.request("exhausted")), Exhausted)
+    assert store.claim(bench.request("buried")) == Duplicate(inbox.DEAD_LETTERED)
+    assert store.claim(bench.request("completed")) == Duplicate(inbox.PROCESSED)
+    if store.level is Level.TRANSACTIONAL:
+        assert effects_of(store, bench) == 0
+
+
 def record_survives_a_crash_of_the_server(bench: Bench) -> None:
     """What was confirmed is there after the server has crashed and come back."""
     assert bench.crash is not None
@@ -252,9 +269,8 @@ def effects_and_outcome_commit_together(bench: Bench) -> None:
     store = bench.open()
     assert hasattr(store, "completing")
     held = claimed(store.claim(bench.request()))
-    with pytest.raises(ZeroDivisionError), store.completing(held, DONE_WELL) as connection:
-        connection.execute(insert(effects).values(who=bench.group, order_id="1"))
-        raise ZeroDivisionError
+    with pytest.raises(ZeroDivisionError):
+        fail_after_an_effect(store, held, bench)
     assert (effects_of(store, bench), state_of(store, held)) == (0, inbox.RUNNING)
     new = claimed(bench.take_over(bench.open(), held))
     with pytest.raises(Fenced), store.completing(held, DONE_WELL) as connection:
@@ -265,8 +281,16 @@ def effects_and_outcome_commit_together(bench: Bench) -> None:
     assert (effects_of(store, bench), state_of(store, held)) == (1, inbox.PROCESSED)
 
 
-def effects_of(store: TransactionalStore, bench: Bench) -> int:
-    """How many effects the check has had, as another connection sees them."""
+def fail_after_an_effect(store: InboxStore, held: Claim, bench: Bench) -> None:
+    """An effect whose transaction does not come to its end."""
+    with store.completing(held, DONE_WELL) as connection:  # type: ignore[attr-defined]
+        connection.execute(insert(effects).values(who=bench.group, order_id="1"))
+        raise ZeroDivisionError
+
+
+def effects_of(store: InboxStore, bench: Bench) -> int:
+    """How many effects the check has had, as another transaction sees them."""
+    assert hasattr(store, "completing")
     probe = claimed(store.claim(bench.request()))
     query = select(func.count()).where(effects.c.who == bench.group)
     with store.completing(probe, DONE_WELL) as connection:
@@ -288,9 +312,3 @@ CHECKS: tuple[Callable[[Bench], None], ...] = (
     one_winner_of_many,
     workers_clock_does_not_matter,
 )
-#: What a level asks for beyond that.
-LEVEL_CHECKS: dict[Level, tuple[Callable[[Bench], None], ...]] = {
-    Level.BEST_EFFORT: (),
-    Level.FENCED: (record_survives_a_crash_of_the_server,),
-    Level.TRANSACTIONAL: (effects_and_outcome_commit_together,),
-}

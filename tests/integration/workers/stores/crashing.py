@@ -1,10 +1,11 @@
-"""`python -m tests.integration.workers.stores.crashing URL GROUP`: a holder that is killed at every step at once.
+"""`STORE_URL=URL python -m tests.integration.workers.stores.crashing GROUP`: a holder to be killed at every step.
 
 Of each event it has done the steps up to the one that the event is named for; then it says so and waits for its end.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,15 +14,20 @@ from contextlib import ExitStack
 from sqlalchemy import insert
 
 from tests.integration.workers.sample_handlers import effects
-from tests.integration.workers.stores.benches import Bench, claimed, store_at
-from tests.integration.workers.stores.contract import BURIED, DONE_WELL
+from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench, claimed, store_at
 from workers.inbox import Claim
 from workers.stores.store import InboxStore
+
+
+def _call(store: InboxStore, held: Claim) -> None:
+    store.intend(held, "pay", "key")
+    store.record_call(held, "pay", 1)
+
 
 STEPS: dict[str, Callable[[InboxStore, Claim], object]] = {
     "claimed": lambda _store, _held: None,
     "intended": lambda store, held: store.intend(held, "pay", "key"),
-    "called": lambda store, held: (store.intend(held, "pay", "key"), store.record_call(held, "pay", 1)),
+    "called": _call,
     "postponed": lambda store, held: store.postpone(held, seconds=20, error="x"),
     "exhausted": lambda store, held: store.exhaust(held, error="x"),
     "buried": lambda store, held: store.complete(held, BURIED),
@@ -44,4 +50,4 @@ def main(url: str, group: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(os.environ["STORE_URL"], sys.argv[1])
