@@ -81,7 +81,8 @@ def _fill(engine: Engine, rows: int) -> None:
     """Rows first, indexes afterwards: the other way round takes ten times as long."""
     with _without_limits(engine) as run:
         listed = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'millrace_inbox'"
-        indexes = {name: definition for name, definition in run(listed).all() if name != "millrace_inbox_pkey"}
+        found = {row.indexname: row.indexdef for row in run(listed)}
+        indexes = {name: sql for name, sql in found.items() if name != "millrace_inbox_pkey"}
         run("ALTER TABLE millrace_inbox DROP CONSTRAINT millrace_inbox_pkey")
         for name in indexes:
             run(f"DROP INDEX {name}")
@@ -159,7 +160,9 @@ def _remove(engine: Engine, stopping: threading.Event, removed: list[int]) -> No
     while not stopping.is_set():
         started = time.monotonic()
         with begin(engine) as connection:
-            step = retention_removal.remove_inbox(connection, GROUP, inbox.PROCESSED, time.time(), position)
+            step = retention_removal.remove_inbox(
+                connection, GROUP, inbox.PROCESSED, time.time(), position, indexed_since=0.0
+            )
         position, removed[0] = step.position, removed[0] + step.removed
         stopping.wait(max(SHORTEST_PAUSE_SECONDS, (time.monotonic() - started) * PAUSE_FACTOR))
 

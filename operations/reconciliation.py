@@ -27,7 +27,7 @@ from operations.reconciliation_queries import (
     without_group,
 )
 from workers.retention_removal import SETTLED
-from workers.tables import accepted, addressed, inbox
+from workers.tables import accepted, addressed, inbox, retention
 
 #: How many accepted events one slice has.
 SLICE = 20_000
@@ -57,6 +57,8 @@ class Totals:
 class Reconciliation:
     """One comparison; `since` is a time of the store, `queued` the messages that each group's queue holds.
 
+    What is older than the retention is left out: outcomes may be gone.
+
     Iterate over `findings()` to its end, then `totals` are complete.
     """
 
@@ -71,6 +73,8 @@ class Reconciliation:
         """Each (event, group) that does not add up, as it is found."""
         with snapshot(self.engine) as connection:
             now = connection.execute(select(store_now())).scalar_one()
+            kept = select(retention.c.removed_before).where(retention.c.what == "accepted")
+            self.since = max(self.since, connection.execute(kept).scalar() or 0.0)
             debts = [debt for group in self.catalog.groups if (debt := self._debt(connection, group, now))]
         self.totals.groups = {**{debt.group: Counter() for debt in debts}, None: Counter()}
         for window in self._windows(now):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Engine, Table, delete, insert
+from sqlalchemy import Engine, Table, delete, insert, update
 
 from operations import reconciliation
 from operations.cli import FAILED, INVALID, cli
@@ -20,7 +20,7 @@ from tests.postgres_server import fresh_database
 from workers.database import begin, connect, reading
 from workers.migrate import migrate
 from workers.reconciliation import note_addressed
-from workers.tables import accepted, addressed, inbox, letters
+from workers.tables import accepted, addressed, inbox, letters, retention
 
 GROUPS = [group.name for group in CATALOG.groups]
 DAY = 86_400.0
@@ -262,6 +262,17 @@ def test_since(engine: Engine) -> None:
     with reading(engine) as connection:
         since = connection.execute(store_now().select()).scalar_one() + 1.5 * OLD
     assert {f["event_id"] for f in compare(engine, since=since)[0]} == {"newer"}
+
+
+def test_what_is_older_than_the_retention_is_left_out(engine: Engine) -> None:
+    """Its outcome may have gone, and its entry in the index not yet."""
+    accept(engine, "e", OLD)
+    with begin(engine) as connection:
+        old = retention.c.what == "accepted"
+        connection.execute(update(retention).where(old).values(removed_before=store_now() + OLD / 2))
+    assert compare(engine)[2] == 0
+    with begin(engine) as connection:
+        connection.execute(update(retention).values(removed_before=0.0))
 
 
 def millrace(url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any, *arguments: str) -> Result:
