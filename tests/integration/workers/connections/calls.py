@@ -13,13 +13,11 @@ from tests.integration.workers.stack import Stack, kill_tree, until
 HASTY = "tests.integration.workers.connections.hasty_worker"
 
 
-def start(
-    stack: Stack, group: str, proxy: Proxy | None = None, *, name: str = "", **more: str
-) -> subprocess.Popen[bytes]:
-    """Start a hasty worker of a group, by way of a proxy if one is given, under a name other than its group's."""
+def start(stack: Stack, group: str, *proxies: Proxy, name: str = "", **more: str) -> subprocess.Popen[bytes]:
+    """Start a hasty worker of a group, by way of proxies if some are given, under a name other than its group's."""
     purpose = f"group.{group}"
-    if proxy is not None:
-        more["MILLRACE_BROKER_URL"] = by_way_of(proxy, stack, purpose)
+    if proxies:
+        more["MILLRACE_BROKER_URL"] = ";".join(by_way_of(proxy, stack, purpose) for proxy in proxies)
     return stack.start(name or group, purpose, HASTY, group, **more)
 
 

@@ -25,9 +25,17 @@ def proxy(stack: Stack) -> Iterator[Proxy]:
 
 
 @pytest.fixture(scope="module")
-def desk(stack: Stack, proxy: Proxy) -> Iterator[Stack]:
-    """The stack with desk's worker behind the proxy."""
-    start(stack, "desk", proxy)
+def other(stack: Stack) -> Iterator[Proxy]:
+    """A second line, as to another node."""
+    with Proxy(stack.broker.amqp_host, stack.broker.amqp_port) as one:
+        one.refuse()
+        yield one
+
+
+@pytest.fixture(scope="module")
+def desk(stack: Stack, proxy: Proxy, other: Proxy) -> Iterator[Stack]:
+    """The stack with desk's worker behind the proxies; the first is out until a test lets it pass."""
+    start(stack, "desk", other, proxy)
     stack.consuming("desk")
     assert proxy.accepted
     yield stack
@@ -85,3 +93,13 @@ def test_a_silent_connection_is_noticed_and_its_work_done_once(desk: Stack, prox
     answered(desk, "desk", "silent", "after")
     until(lambda: desk.messages("desk") == 0, what="the redelivered event's end")
     assert len(desk.effects("desk", "silent")) == 1
+
+
+def test_another_node_is_tried_and_no_password_logged(desk: Stack, proxy: Proxy, other: Proxy) -> None:
+    assert other.accepted == 0
+    other.let_pass()
+    proxy.refuse()
+    call(desk, "other")
+    answered(desk, "desk", "other")
+    assert other.accepted
+    assert desk.passwords[f"{desk.vhost}.group.desk"] not in desk.log("desk")
