@@ -12,6 +12,8 @@ from operations.status import Situation
 
 #: The relay publishes within a second; a longer wait means that it does not run or cannot publish.
 RELAY_LAG_SECONDS = 10.0
+#: An event that the broker has refused so often, in some seconds, is not let in by waiting alone.
+REFUSED_ATTEMPTS = 3
 #: With so many messages the keeper is not keeping up, even if it moves some.
 TRANSIT_MESSAGES = 100
 #: So many waiting events that also become more are a group that does not keep up.
@@ -47,6 +49,7 @@ def alerts(situation: Situation, catalog: Catalog) -> list[Alert]:
         *_trouble(situation),
         *_dead_letters(situation, catalog),
         *_waiting(situation, catalog),
+        *_stopped_keys(situation),
         *_relay(situation),
         *_parked(situation, catalog),
         *_rejected(situation),
@@ -94,6 +97,15 @@ def _waiting(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
             what = f"{queue.ready} events wait, {queue.growth:+.0f} a second"
             todo = f"give the group more replicas or a quicker handler; `millrace logs {group.name}` shows its pace"
             yield Alert(kind="waiting", concerns=group.name, what=what, todo=todo)
+
+
+def _stopped_keys(situation: Situation) -> Iterator[Alert]:
+    for stopped in situation.store.stopped_keys:
+        if stopped.attempts >= REFUSED_ATTEMPTS:
+            what = f"{stopped.waiting} events of the key wait for {stopped.event_id}, which was refused "
+            what += f"{stopped.attempts} times: {stopped.error}"
+            todo = "`millrace verify` shows what is wrong at the broker; the key goes on by itself within a minute"
+            yield Alert(kind="stopped key", concerns=stopped.key, what=what, todo=todo)
 
 
 def _relay(situation: Situation) -> Iterator[Alert]:

@@ -35,7 +35,7 @@ class Connections:
     def vhost(self) -> str:
         """The stack's vhost at the broker."""
         if self._uses_other_broker():
-            return unquote(urlsplit(self.environment["MILLRACE_BROKER_URL"]).path[1:]) or "/"
+            return unquote(urlsplit(self.environment["MILLRACE_BROKER_URL"].partition(";")[0]).path[1:]) or "/"
         return str(self._of_stack("vhost", "MILLRACE_BROKER_URL"))
 
     def broker_url(self, user: str) -> str:
@@ -89,7 +89,7 @@ class Connections:
         given = self.environment.get("MILLRACE_BROKER_URL")
         if not given:
             return False
-        parts = urlsplit(given)
+        parts = urlsplit(given.partition(";")[0])
         address = f"{parts.hostname}:{parts.port or 5672}"
         same = address == self.stack.get("amqp") and unquote(parts.path[1:]) != self.stack.get("vhost")
         return not same

@@ -49,7 +49,12 @@ def status(situation: Situation, catalog: Catalog) -> dict[str, Any]:
         "groups": {group.name: _group(situation, group.name) for group in catalog.groups},
         "parked": sum(store.parked.values()) + situation.transit(names.PARKED),
         "rejected": store.rejected + situation.transit(names.REJECTED),
-        "relay": {"unpublished": store.unpublished, "lag_seconds": round(store.relay_lag, 1)},
+        "relay": {
+            "unpublished": store.unpublished,
+            "lag_seconds": round(store.relay_lag, 1),
+            "error": store.relay_error,
+            "stopped_keys": [stopped.as_json() for stopped in store.stopped_keys],
+        },
         "processes": {
             process.name: {"state": process.state, "restarts": process.restarts, "pid": process.pid}
             for process in situation.processes or ()

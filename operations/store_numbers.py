@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Connection, func, select
 
-from workers.tables import inbox, letters, outbox, retention
+from operations.outbox_numbers import StoppedKey, outbox_numbers
+from workers.tables import inbox, letters, retention
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +23,7 @@ class StoreNumbers:
     unpublished: int = 0
     relay_lag: float = 0.0
     relay_error: str | None = None
+    stopped_keys: tuple[StoppedKey, ...] = ()
     #: seconds since the retention last finished all its tables; None if it has none to look after
     retention_age: float | None = None
     #: inbox rows by group and state
@@ -30,10 +32,7 @@ class StoreNumbers:
 
 def store_numbers(connection: Connection) -> StoreNumbers:
     """Count what is open."""
-    unpublished, relay_lag = connection.execute(
-        select(func.count(), store_now() - func.min(outbox.c.created_at)).where(outbox.c.published_at.is_(None))
-    ).one()
-    failed = select(outbox.c.error).where(outbox.c.published_at.is_(None), outbox.c.error.is_not(None)).limit(1)
+    outbox = outbox_numbers(connection)
     states: dict[str, dict[str, int]] = {}
     counted = select(inbox.c.group_name, inbox.c.state, func.count()).group_by(inbox.c.group_name, inbox.c.state)
     for group, state, count in connection.execute(counted):
@@ -43,9 +42,10 @@ def store_numbers(connection: Connection) -> StoreNumbers:
         parked=_open(connection, "parked", "type"),
         rejected=sum(_open(connection, "rejected", "kind").values()),
         last_letter=connection.execute(select(func.max(letters.c.id))).scalar() or 0,
-        unpublished=unpublished,
-        relay_lag=max(0.0, float(relay_lag or 0)),
-        relay_error=connection.execute(failed).scalar(),
+        unpublished=outbox.unpublished,
+        relay_lag=outbox.lag,
+        relay_error=outbox.error,
+        stopped_keys=outbox.stopped,
         retention_age=connection.execute(
             select(store_now() - func.min(retention.c.succeeded_at)).where(retention.c.what.not_like("%/%"))
         ).scalar(),

@@ -7,11 +7,16 @@ import sys
 from operations.local.errors import LocalError
 from operations.local.rabbitmq_install import can_install, find_server, install_packages, services_stay_stopped
 from tests.postgres_server import find_postgres
+from tests.redis_server import find_redis
 
 
 def main() -> int:
     """Install what is missing with apt-get as root; elsewhere say that tests will be skipped."""
-    wanted = {"rabbitmq-server": find_server() is None, "postgresql": find_postgres() is None}
+    wanted = {
+        "rabbitmq-server": find_server() is None,
+        "postgresql": find_postgres() is None,
+        "redis-server": find_redis() is None,
+    }
     missing = [package for package, absent in wanted.items() if absent]
     if not missing:
         return 0

@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
     try:
         runtime = Runtime.of(from_environment(), arguments[0])
         app = make_worker_app(runtime)
+        runtime.require_inbox()
         require_agreement(runtime)
     except (SettingsError, HandlerMissing, Disagreement) as error:
         print(f"worker of {arguments[0]} does not start: {error}", file=sys.stderr)

@@ -3,7 +3,7 @@
 import contextlib
 
 import amqp
-from millrace.publishing.connection import broker_options
+from millrace.publishing.addresses import connect_broker
 from millrace.topology import Topology, group_topology, stamps
 
 from workers.runtime import Runtime
@@ -35,8 +35,7 @@ def require_agreement(runtime: Runtime) -> None:
 
 def missing_stamps(broker_url: str, wanted: Topology) -> list[str]:
     """The stamps that are not at the broker, by asking for each passively."""
-    connection = amqp.Connection(**broker_options(broker_url), connect_timeout=10, read_timeout=10)
-    connection.connect()
+    connection = connect_broker(broker_url, connect_timeout=10, read_timeout=10)
     missing = []
     with contextlib.closing(connection):
         channel = connection.channel()

@@ -59,6 +59,7 @@ class EventCelery(Celery):  # type: ignore[misc]
     """A Celery app whose messages go by the catalog: an event to all its groups, a task to its own group."""
 
     catalog: Catalog
+    amqp_cls = "workers.reconnecting:ReconnectingAMQP"
     control_cls = "workers.remote_control:UndeclaredControl"
 
     def send_task(self, name: str, args: Any = None, kwargs: Any = None, **options: Any) -> Any:

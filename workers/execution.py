@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from millrace.envelope import Envelope, fingerprint
 from millrace.errors import Discard, Permanent, PublishError
 from millrace.publishing.message import Message
-from millrace.publishing.outbox import outbox_row
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import inbox
-from workers.database import begin, is_outage
+from workers.database import is_outage
 from workers.outgoing import Failure, delayed, event_letter
 from workers.overrun import interrupted_after
 from workers.received import Received
 from workers.report import Report
 from workers.runtime import Runtime
 from workers.storable import storable
+from workers.stores.store import STORE_ERRORS, Outcome, StoreUnavailable
 from workers.work import UnitOfWork
 
 #: How long to wait before an event is tried again when the store cannot be reached, in seconds.
@@ -43,7 +43,7 @@ class Execution:
         """Run the event to an outcome of this delivery and report it; raises GiveBack if nothing can be recorded."""
         try:
             verdict = self._claim()
-        except SQLAlchemyError as error:
+        except STORE_ERRORS as error:
             return self._store_is_out(error, OUTAGE_SECONDS)
         match verdict:
             case inbox.Claim():
@@ -68,15 +68,15 @@ class Execution:
             lease_seconds=self.runtime.timing.lease,
             max_attempts=self.runtime.group.retry.attempts,
         )
-        with begin(self.runtime.engine) as connection:
-            return inbox.claim(connection, request)
+        return self.runtime.inbox.claim(request)
 
     def _attempt(self, held: inbox.Claim) -> Report:
-        work = UnitOfWork(self.runtime.engine, self.runtime.catalog, held)
+        handler = self.runtime.handlers[self._event.type]
+        work = self._work(held, repeatable=handler.external_may_repeat)
         started = time.monotonic()
         try:
             with interrupted_after(self.runtime.timing.soft_limit):
-                self.runtime.handlers[self._event.type](self.received.payload, work)
+                handler(self.received.payload, work)
             return self._complete(held, work, inbox.PROCESSED, started)
         except Discard as reason:
             return self._complete(held, None, inbox.DISCARDED, started, note=str(reason))
@@ -85,17 +85,19 @@ class Execution:
         except Exception as error:  # whatever a handler raises decides over its own event only
             return self._failed(held, error, _milliseconds(started))
 
+    def _work(self, held: inbox.Claim, *, repeatable: bool) -> UnitOfWork:
+        runtime = self.runtime
+        return UnitOfWork(runtime.engine, runtime.catalog, held, runtime.inbox, repeatable=repeatable)
+
     def _complete(
         self, held: inbox.Claim, work: UnitOfWork | None, state: str, started: float, note: str | None = None
     ) -> Report:
-        with begin(self.runtime.engine) as connection:
-            if work is not None:
-                work.flush(connection)
-            inbox.complete(connection, held, state, milliseconds=_milliseconds(started), error=note)
+        outcome = Outcome(state=state, milliseconds=_milliseconds(started), error=note)
+        self.runtime.settlement.complete(held, work, outcome)
         return Report(state, attempt=held.attempt, milliseconds=_milliseconds(started), note=note)
 
     def _failed(self, held: inbox.Claim, error: Exception, milliseconds: float) -> Report:
-        if isinstance(error, SQLAlchemyError) and is_outage(error):
+        if isinstance(error, StoreUnavailable) or (isinstance(error, SQLAlchemyError) and is_outage(error)):
             return self._store_is_out(error, self.runtime.timing.lease)
         kind, text = type(error).__name__, _text_of(error)
         stack = "".join(traceback.format_exception(error))
@@ -106,22 +108,21 @@ class Execution:
         seconds = retry.delay_after(held.attempt)
         self._send(self._delayed(seconds))
         try:
-            with begin(self.runtime.engine) as connection:
-                inbox.postpone(connection, held, seconds=seconds, error=text)
-        except (inbox.Fenced, SQLAlchemyError):  # the delayed message is there: the lease decides when it comes back
+            self.runtime.inbox.postpone(held, seconds=seconds, error=text)
+        except (inbox.Fenced, *STORE_ERRORS):  # the delayed message is there: the lease decides when it comes back
             pass
         return Report("retrying", attempt=held.attempt, milliseconds=milliseconds, note=kind, delay=seconds)
 
     def _bury(self, held: inbox.Claim, failure: Failure, milliseconds: float) -> Report:
-        """The outcome and its dead letter, in one transaction: the relay sends the letter."""
-        letter = outbox_row(self._letter(failure), self._event.type)
+        """The outcome and its dead letter."""
+        outcome = Outcome(state=inbox.DEAD_LETTERED, milliseconds=milliseconds, error=failure.error)
         try:
-            with begin(self.runtime.engine) as connection:
-                inbox.complete(connection, held, inbox.DEAD_LETTERED, milliseconds=milliseconds, error=failure.error)
-                connection.execute(letter)
+            self.runtime.settlement.bury(held, self._letter(failure), outcome)
         except inbox.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
-        except SQLAlchemyError as error:
+        except PublishError as error:
+            raise GiveBack(f"cannot hand the dead letter to the broker: {error}") from error
+        except STORE_ERRORS as error:
             return self._store_is_out(error, self.runtime.timing.lease)
         return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.cause)
 

@@ -11,13 +11,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import structlog
+from celery import Celery
 from celery.worker.consumer import Consumer
 from kombu import compression
 from kombu.message import Message as IncomingMessage
+from millrace import names
 from millrace.declarations import WorkerGroup
 from millrace.errors import InvalidEvent, PublishError
 from millrace.publishing.message import Message
 
+from workers.liveness import WatchedConsumer
 from workers.outgoing import Failure, dead_letter, delayed, short_id
 from workers.received import Delivery, Received, body_bytes, celery_request, receive, trusted_users
 from workers.runtime import Runtime
@@ -31,21 +34,29 @@ STEPS = [step for step in Consumer.Blueprint.default_steps if "delayed_delivery"
 RUNTIME_KEY = "millrace_runtime"
 
 
-class GuardedConsumer(Consumer):  # type: ignore[misc]
-    """Celery's consumer, which hands on only what the guard has accepted and written anew."""
+class GuardedConsumer(WatchedConsumer):
+    """The watched consumer, which hands on only what the guard has accepted and written anew."""
 
     class Blueprint(Consumer.Blueprint):  # type: ignore[misc]
         """Celery's steps but one."""
 
         default_steps = STEPS
 
+    def __init__(self, *args: Any, app: Celery, **kwargs: Any) -> None:
+        self._runtime: Runtime = app.conf[RUNTIME_KEY]
+        self.group = self._runtime.group.name
+        self.queue = names.group_queue(self.group)
+        self.longest_task = self._runtime.timing.grace
+        super().__init__(*args, app=app, **kwargs)
+
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
         """Wrap Celery's own handler of messages."""
         inner = super().create_task_handler(*args, **kwargs)
-        self._guard = guard = Guard(self.app.conf[RUNTIME_KEY])
+        self._guard = guard = Guard(self._runtime, self.alive)
         passing_on = (*self.connection_errors, *self.channel_errors)
 
         def on_message(message: IncomingMessage) -> None:
+            self.came += 1
             try:
                 if guard.admit(message):
                     inner(message)
@@ -79,8 +90,9 @@ def _refuse(_body: bytes) -> bytes:
 class Guard:
     """Decides for one group, for each message: to Celery, to a delay, or to the dead letters."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, alive: Callable[[], None]) -> None:
         self._runtime = runtime
+        self._alive = alive
         self._group: WorkerGroup = runtime.group
         self._trusted = trusted_users(runtime.catalog, runtime.settings.vhost)
         self._handled = {payload.event_type for payload in (*self._group.handles, *self._group.tasks)}
@@ -147,6 +159,7 @@ class Guard:
             message.reject(requeue=requeue)
         else:
             message.ack()
+        self._alive()  # sending may have taken seconds
 
     def give_up(self, message: IncomingMessage, error: Exception) -> None:
         """Let the policy dead-letter a message that the guard itself failed on."""

@@ -1,11 +1,13 @@
 """How business functions become handlers: the decorator, and the table of what a group handles."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from millrace.declarations import Payload, WorkerGroup
 
+from workers.settings import SettingsError
+from workers.stores.level import Level
 from workers.work import UnitOfWork
 
 EventT = TypeVar("EventT", bound=Payload)
@@ -16,12 +18,28 @@ class HandlerMissing(Exception):
     """The catalog gives a group an event or a task that no function handles, or the other way round."""
 
 
-class Handler(Generic[EventT]):
-    """A business function with the payload it handles; calling it calls the function."""
+class StoreTooWeak(SettingsError):
+    """A handler needs more than the store of the inbox promises."""
 
-    def __init__(self, payload: type[EventT], function: Function[EventT]) -> None:
+
+class Handler(Generic[EventT]):
+    """A business function with the payload it handles, and what it needs of the inbox; calling it calls the function.
+
+    `external_may_repeat` lets it call outside (`work.external`) though a BEST_EFFORT store may forget that it did.
+    """
+
+    def __init__(
+        self,
+        payload: type[EventT],
+        function: Function[EventT],
+        needs: Level = Level.TRANSACTIONAL,
+        *,
+        external_may_repeat: bool = False,
+    ) -> None:
         self.payload = payload
         self.function = function
+        self.needs = needs
+        self.external_may_repeat = external_may_repeat
         self.__name__ = function.__name__
         self.__doc__ = function.__doc__
 
@@ -43,13 +61,30 @@ class Handler(Generic[EventT]):
         return send_to_group(self.group, self.payload.model_validate(fields))
 
 
-def handles(payload: type[EventT]) -> Callable[[Function[EventT]], Handler[EventT]]:
-    """Make a function `(event, work)` the handler of a payload class, for the group that its module is named for."""
+def handles(
+    payload: type[EventT], *, needs: Level = Level.TRANSACTIONAL, external_may_repeat: bool = False
+) -> Callable[[Function[EventT]], Handler[EventT]]:
+    """Make a function `(event, work)` the handler of a payload class, for the group that its module is named for.
+
+    `needs` is the lowest level of inbox it may run with; below TRANSACTIONAL it cannot use `work.execute`. With
+    `external_may_repeat` its external calls are made even where the inbox may forget them (BEST_EFFORT).
+    """
 
     def register(function: Function[EventT]) -> Handler[EventT]:
-        return Handler(payload, function)
+        return Handler(payload, function, needs, external_may_repeat=external_may_repeat)
 
     return register
+
+
+def require_level(handlers: Iterable[Handler[Any]], level: Level) -> None:
+    """Raise StoreTooWeak that names each handler which needs more than the level of its inbox."""
+    weak = [handler for handler in handlers if level < handler.needs]
+    if weak:
+        needs = ", ".join(f"{each.__name__} ({each.payload.event_type}) needs {each.needs.name}" for each in weak)
+        raise StoreTooWeak(
+            f"the inbox must have the level that its handlers need, got {level.name}: {needs}; "
+            "leave MILLRACE_INBOX_URL unset, name a better store, or declare less with @handles(..., needs=Level...)"
+        )
 
 
 def group_of(module: str) -> str:

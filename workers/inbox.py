@@ -1,10 +1,14 @@
-"""The inbox: one row per (group, source, event id) decides, by the store's clock, which delivery may run.
+"""The inbox: one record per (group, source, event id) decides, by the store's time, which delivery may run.
+
+The words and the decision are those of every store (workers.stores); the statements are those of a database.
 
 States: running (until `due_at`, then it may be taken over), retrying (next attempt at `due_at`), and the outcomes
 processed, discarded, dead-lettered. Every claim raises `fence`; only the holder of the latest may complete.
 """
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
 
 from millrace.envelope import Envelope
 from millrace.publishing.store_clock import store_now
@@ -24,9 +28,14 @@ class Fenced(Exception):
     """Another delivery has taken this event over: nothing of this attempt may be kept."""
 
 
+def overtaken(held: "Claim") -> Fenced:
+    """The error of a claim that is not the latest any more."""
+    return Fenced(f"{held.request.envelope.id}: attempt {held.attempt} was overtaken")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a delivery asks of the inbox."""
+    """What a delivery asks of the inbox; `token` tells it from every other."""
 
     group: str
     envelope: Envelope
@@ -35,6 +44,20 @@ class Request:
     owner: str
     lease_seconds: float
     max_attempts: int
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What a store has on record of an event; its next attempt is due in `wait` seconds, by the store's time."""
+
+    state: str
+    fingerprint: str
+    attempts: int
+    generation: int
+    fence: int
+    wait: float
+    error: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +99,22 @@ class Exhausted:
 Verdict = Claim | Duplicate | Busy | Conflict | Exhausted
 
 
+_SEEN = select(
+    inbox.c.state,
+    inbox.c.fingerprint,
+    inbox.c.attempts,
+    inbox.c.generation,
+    inbox.c.fence,
+    inbox.c.error,
+    (inbox.c.due_at - store_now()).label("wait"),
+)
+
+
 def claim(connection: Connection, request: Request) -> Verdict:
     """Claim the event for one attempt, in a write transaction, or say why not."""
     if _insert(connection, request):
         return Claim(request=request, attempt=1, fence=1)
-    found = select(inbox, store_now().label("now")).where(_key(request)).with_for_update()
-    row = connection.execute(found).one()
+    row = recorded(connection.execute(_SEEN.where(_key(request)).with_for_update()).one())
     verdict = decide(row, request)
     held = verdict.held if isinstance(verdict, Exhausted) else verdict
     if isinstance(held, Claim):
@@ -98,16 +131,28 @@ def claim(connection: Connection, request: Request) -> Verdict:
     return verdict
 
 
-def decide(row: Row[tuple[object, ...]], request: Request) -> Verdict:
-    """What a delivery may do, given the row that is there (its `now` is the store's time)."""
+def recorded(row: Row[*tuple[Any, ...]]) -> Recorded:
+    """What a row says."""
+    return Recorded(**row._mapping)
+
+
+def look(connection: Connection, group: str, source: str, event_id: str) -> Recorded | None:
+    """What is on record of an event, if anything."""
+    named = and_(inbox.c.group_name == group, inbox.c.source == source, inbox.c.event_id == event_id)
+    row = connection.execute(_SEEN.where(named)).one_or_none()
+    return None if row is None else recorded(row)
+
+
+def decide(row: Recorded, request: Request) -> Verdict:
+    """What a delivery may do, given what is on record."""
     if row.fingerprint != request.fingerprint:
         return Conflict()
     buried = row.state == DEAD_LETTERED
     if row.state in FINAL or (buried and request.generation <= row.generation):
         return Duplicate(row.state)
     early = EARLY_SECONDS if row.state == RETRYING else 0.0
-    if not buried and row.due_at - early > row.now:
-        return Busy(row.due_at - row.now)
+    if not buried and row.wait > early:
+        return Busy(row.wait)
     if request.generation > row.generation:
         return Claim(request=request, attempt=1, fence=row.fence + 1)
     if row.attempts >= request.max_attempts:
@@ -151,11 +196,16 @@ def postpone(connection: Connection, held: Claim, *, seconds: float, error: str)
     _settle(connection, held, {"state": RETRYING, "due_at": store_now() + seconds, "error": error})
 
 
+def exhaust(connection: Connection, held: Claim, *, error: str) -> None:
+    """Record that no attempt may follow this one; raises Fenced if the claim was taken over."""
+    _settle(connection, held, {"attempts": held.request.max_attempts, "error": error})
+
+
 def require_held(connection: Connection, held: Claim) -> None:
     """Raise Fenced if another delivery has taken the event over; locks the row until the transaction ends."""
     row = connection.execute(select(inbox.c.fence).where(_mine(held)).with_for_update()).one_or_none()
     if row is None:
-        raise Fenced(f"{held.request.envelope.id}: attempt {held.attempt} was overtaken")
+        raise overtaken(held)
 
 
 def _mine(held: Claim) -> ColumnElement[bool]:
@@ -165,4 +215,4 @@ def _mine(held: Claim) -> ColumnElement[bool]:
 def _settle(connection: Connection, held: Claim, values: dict[str, object]) -> None:
     changed = connection.execute(update(inbox).where(_mine(held)).values(updated_at=store_now(), **values))
     if changed.rowcount != 1:
-        raise Fenced(f"{held.request.envelope.id}: attempt {held.attempt} was overtaken")
+        raise overtaken(held)

@@ -14,8 +14,8 @@ import amqp
 import structlog
 from millrace import names
 from millrace.declarations import Catalog
-from millrace.derived import HEARTBEAT_SECONDS
-from millrace.publishing.connection import broker_options
+from millrace.derived import HEARTBEAT_SECONDS, SILENCE_SECONDS
+from millrace.publishing.addresses import connect_broker
 from prometheus_client import Counter
 from sqlalchemy import Engine, select
 
@@ -54,9 +54,9 @@ class Keeper:
         self._batch = Batch()
         #: how many letters this keeper has stored or recognized
         self.letters_seen = 0
-        options = broker_options(settings.broker_url)
-        self._connection = amqp.Connection(**options, connect_timeout=10, heartbeat=HEARTBEAT_SECONDS)
-        self._connection.connect()
+        self._connection = connect_broker(
+            settings.broker_url, connect_timeout=10, read_timeout=SILENCE_SECONDS, heartbeat=HEARTBEAT_SECONDS
+        )
         self._channel = self._connection.channel()
         self._channel.basic_qos(0, PREFETCH, False)
         for queue in (*(names.dead_queue(group.name) for group in self._catalog.groups), names.PARKED, names.REJECTED):

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine, case, func, select
 
 from workers.database import begin, connect, insert_into, reading
 from workers.retention_clearance import asking, look, reach
+from workers.retention_partitions import drop_weeks, make_weeks
 from workers.retention_removal import (
     SETTLED,
     Step,
@@ -112,8 +113,9 @@ class Round:
             now, unpublished = connection.execute(select(store_now(), oldest.scalar_subquery())).one()
         cutoff = now - self.days * DAY_SECONDS
         answered = cutoff if unpublished is None else min(cutoff, unpublished)  # a replay may be on its way
+        make_weeks(self.engine)
         removed = {
-            "accepted": self._table("accepted", cutoff, remove_accepted),
+            "accepted": drop_weeks(self.engine, cutoff) + self._table("accepted", cutoff, remove_accepted),
             "outbox": self._table("outbox", cutoff, remove_outbox),
             "letters": self._table("letters", answered, remove_letters),
             "inbox": self._inbox(cutoff),
@@ -139,12 +141,15 @@ class Round:
             until = min(cutoff, before - reach(declared.get(name)))
             if name in stored:
                 self._note(of_inbox(name), until)
-                removed += sum(self._of_group(name, state, until) for state in SETTLED)
+                removed += sum(self._of_group(name, state, until, cutoff) for state in SETTLED)
         self._note("inbox", 0.0, succeeded=True)
         return removed
 
-    def _of_group(self, group: str, state: str, cutoff: float) -> int:
-        return self._batches("inbox", lambda connection, at: remove_inbox(connection, group, state, cutoff, at))
+    def _of_group(self, group: str, state: str, until: float, indexed_since: float) -> int:
+        def remove(connection: Connection, position: float) -> Step:
+            return remove_inbox(connection, group, state, until, position, indexed_since=indexed_since)
+
+        return self._batches("inbox", remove)
 
     def _batches(self, what: str, remove: Callable[[Connection, float], Step]) -> int:
         """Remove batch after batch, each in its own transaction, with pauses; raises Stopped."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, exists, func, select, tuple_
 
 from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED
+from workers.retention_partitions import DEFAULT
 from workers.tables import accepted, external_calls, inbox, letters, outbox, retention
 
 #: Rows in one transaction: a few milliseconds of a lock that others may wait for.
@@ -29,8 +30,9 @@ class Step:
 
 
 def remove_accepted(connection: Connection, cutoff: float, position: float) -> Step:
-    """Remove entries of the index of accepted events."""
-    return _by_time(connection, accepted, ("source", "event_id"), "accepted_at", cutoff, position)
+    """Remove entries of the index of accepted events; of one with partitions, those that are in none of a week."""
+    table = accepted if connection.dialect.name == "sqlite" else DEFAULT
+    return _by_time(connection, table, ("source", "event_id", "accepted_at"), "accepted_at", cutoff, position)
 
 
 def remove_letters(connection: Connection, cutoff: float, position: float) -> Step:
@@ -58,11 +60,13 @@ def remove_outbox(connection: Connection, cutoff: float, position: float) -> Ste
     return Step(removed=len(connection.execute(gone).all()), position=last, more=True)
 
 
-def remove_inbox(connection: Connection, group: str, state: str, cutoff: float, position: float) -> Step:
+def remove_inbox(
+    connection: Connection, group: str, state: str, cutoff: float, position: float, *, indexed_since: float
+) -> Step:
     """Remove a group's rows of one settled state, and the record of their external calls.
 
-    A row stays while its event is in the index of accepted events (the reconciliation asks for its outcome) or has a
-    letter (a replay or release asks for the row).
+    A row stays while its event was accepted since then (the reconciliation asks for its outcome) or has a letter (a
+    replay or release asks for the row).
     """
     if state not in SETTLED:
         raise ValueError(f"state must be one of {', '.join(SETTLED)}, got {state!r}")
@@ -72,7 +76,11 @@ def remove_inbox(connection: Connection, group: str, state: str, cutoff: float, 
         inbox.c.updated_at < cutoff,
         inbox.c.updated_at >= position,
         ~exists().where(letters.c.event_id == inbox.c.event_id, letters.c.source == inbox.c.source),
-        ~exists().where(accepted.c.event_id == inbox.c.event_id, accepted.c.source == inbox.c.source),
+        ~exists().where(
+            accepted.c.event_id == inbox.c.event_id,
+            accepted.c.source == inbox.c.source,
+            accepted.c.accepted_at >= indexed_since,
+        ),
     )
     step, keys = _remove(connection, inbox, _KEY, "updated_at", old, position)
     if keys and connection.execute(select(exists().where(external_calls.c.group_name == group))).scalar():

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,8 +13,12 @@ from millrace.publishing.sender import Sender
 from sqlalchemy import Engine
 
 from workers.database import connect
-from workers.handling import Handler, load_handlers
-from workers.settings import Settings
+from workers.handling import Handler, load_handlers, require_level
+from workers.settings import Settings, SettingsError
+from workers.stores.opening import level_of, open_store
+from workers.stores.settlement import Apart, Settlement, Together
+from workers.stores.sql import DatabaseStore
+from workers.stores.store import InboxStore, StoreUnfit
 
 
 @dataclass(frozen=True)
@@ -32,13 +37,40 @@ class Runtime:
 
     @cached_property
     def handlers(self) -> dict[str, Handler[Any]]:
-        """The group's handlers by event type."""
-        return load_handlers(self.settings.handlers, self.group)
+        """The group's handlers by event type; raises StoreTooWeak if the inbox promises less than one needs."""
+        found = load_handlers(self.settings.handlers, self.group)
+        require_level(found.values(), level_of(self.settings.inbox_url))
+        return found
 
     @cached_property
     def engine(self) -> Engine:
-        """The store."""
+        """The database."""
         return connect(self.settings.database_url, patience=STORE_SECONDS)
+
+    @cached_property
+    def inbox(self) -> InboxStore:
+        """Where events are claimed: the database, unless the settings name another store."""
+        url = self.settings.inbox_url
+        return DatabaseStore(self.engine) if url is None else open_store(url)
+
+    @cached_property
+    def settlement(self) -> Settlement:
+        """How an attempt ends in that store."""
+        inbox = self.inbox
+        return Together(inbox) if isinstance(inbox, DatabaseStore) else Apart(inbox, self.sender)
+
+    def require_inbox(self) -> None:
+        """Raise SettingsError unless the store that the settings name is there and fit; opened for this only.
+
+        The database itself may be out when a worker starts: its events wait in the broker.
+        """
+        if self.settings.inbox_url is None:
+            return
+        with closing(open_store(self.settings.inbox_url)) as store:
+            try:
+                store.check()
+            except StoreUnfit as error:
+                raise SettingsError(f"MILLRACE_INBOX_URL: {error}") from error
 
     @cached_property
     def sender(self) -> Sender:

@@ -3,11 +3,14 @@
 import importlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
-from urllib.parse import unquote, urlsplit
 
 from millrace.declarations import Catalog
+from millrace.publishing.addresses import addresses, vhost_of
+
+from workers.stores.opening import require_store_url
+from workers.stores.store import WrongInboxUrl
 
 
 class SettingsError(Exception):
@@ -16,14 +19,20 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of one process; each is read from the variable MILLRACE_<NAME>."""
+    """The settings of one process; each is read from the variable MILLRACE_<NAME>.
 
-    broker_url: str
-    database_url: str
+    What may hold a password is in no repr: Celery's remote control shows the app's settings to whoever asks.
+    """
+
+    #: several addresses of one broker are separated by `;`
+    broker_url: str = field(repr=False)
+    database_url: str = field(repr=False)
+    #: where events are claimed, if not in the database: a store with a lower level (workers.stores.opening)
+    inbox_url: str | None = field(default=None, repr=False)
     #: the management API with a monitoring user: workers then check the broker's real arguments at start
-    monitoring_url: str | None = None
+    monitoring_url: str | None = field(default=None, repr=False)
     metrics_port: int | None = None
-    smtp_url: str = "smtp://127.0.0.1:25"
+    smtp_url: str = field(default="smtp://127.0.0.1:25", repr=False)
     concurrency: int = 2
     #: how long outcomes, closed letters, published outbox rows and the index of accepted events are kept
     retention_days: int = 30
@@ -34,7 +43,7 @@ class Settings:
     @property
     def vhost(self) -> str:
         """The broker's vhost, which is the last part of its URL."""
-        return unquote(urlsplit(self.broker_url).path[1:]) or "/"
+        return vhost_of(self.broker_url)
 
     def load_catalog(self) -> Catalog:
         """Import the catalog; raises SettingsError if there is none at that place."""
@@ -55,10 +64,19 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     for name in ("broker_url", "database_url"):
         if not given[name]:
             raise SettingsError(f"MILLRACE_{name.upper()} must be set")
+    try:
+        addresses(given["broker_url"])
+    except ValueError as error:
+        raise SettingsError(f"MILLRACE_BROKER_URL: {error}") from None
     values: dict[str, object] = {name: value for name, value in given.items() if value}
     for name in ("metrics_port", "concurrency", "retention_days"):
         if name in values:
             values[name] = _whole_number(name, cast(str, values[name]))
+    if given["inbox_url"]:
+        try:
+            require_store_url(given["inbox_url"])
+        except WrongInboxUrl as error:
+            raise SettingsError(f"MILLRACE_INBOX_URL {error}") from error
     return Settings(**values)  # type: ignore[arg-type]
 
 

@@ -8,13 +8,16 @@ from typing import Any
 import structlog
 from millrace import names
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, func, insert, literal, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers.database import insert_into, is_outage
 from workers.tables import accepted, letters, stream_offsets
 
 log = structlog.get_logger("millrace.keeper")
+
+#: Any number: keepers that index at the same time wait for each other on it (PostgreSQL).
+_INDEXING = 7_126_116
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +49,29 @@ def store(connection: Connection, batch: Batch) -> None:
     for filed in batch.letters:
         if not _fits(connection, lambda filed=filed: _store_letter(connection, filed)):  # type: ignore[misc]
             _store_letter(connection, replace(filed, row=_bare(filed.row)))
-    for row in batch.accepted:
-        entry = insert_into(connection, accepted).values({**row, "accepted_at": store_now()}).on_conflict_do_nothing()
-        _fits(connection, lambda entry=entry: connection.execute(entry))  # type: ignore[misc]
+    if batch.accepted:
+        _store_accepted(connection, batch.accepted)
     if batch.next_offset is not None:
         values = {"stream": names.ACCEPTED, "next_offset": batch.next_offset}
         moved = insert_into(connection, stream_offsets).values(values)
         latest = {"next_offset": moved.excluded.next_offset}
         connection.execute(moved.on_conflict_do_update(index_elements=["stream"], set_=latest))
+
+
+def _store_accepted(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    """Index what is not indexed yet: on PostgreSQL the table has partitions by time, so no key spans it.
+
+    Those who index wait for each other; so each sees what the others have indexed.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_INDEXING)))
+    for row in rows:
+        there = exists().where(accepted.c.source == row["source"], accepted.c.event_id == row["event_id"])
+        values = [literal(row[name], accepted.c[name].type) for name in ("source", "event_id", "type")]
+        entry = insert(accepted).from_select(
+            ["source", "event_id", "type", "accepted_at"], select(*values, store_now()).where(~there)
+        )
+        _fits(connection, lambda entry=entry: connection.execute(entry))  # type: ignore[misc]
 
 
 def _fits(connection: Connection, act: Callable[[], object]) -> bool:

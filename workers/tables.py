@@ -95,7 +95,8 @@ Index("millrace_letters_event", letters.c.event_id)
 _closed = letters.c.closed_at.is_not(None)
 Index("millrace_letters_closed", letters.c.closed_at, sqlite_where=_closed, postgresql_where=_closed)
 
-#: The index of the stream `accepted`: what was taken in, and when.
+#: The index of the stream `accepted`: what was taken in, and when. On PostgreSQL it has partitions by time, and its
+#: primary key the time too (PostgreSQL wants it in every key); whoever indexes looks first (workers.storing).
 accepted = Table(
     "millrace_accepted",
     metadata,

@@ -52,8 +52,14 @@ def extras(topology: Topology, state: BrokerState) -> list[str]:
     found = [f"queue {name}: not in the catalog" for name in permanent]
     for key in sorted(state.bindings - wanted):
         if key[0] in own:
-            found.append(f"binding {key[0]} -> {key[1]} ({key[2]}): not in the catalog")
+            catches = "; it takes what no group takes, so nothing is parked" if _catches_all(key[0], key[2]) else ""
+            found.append(f"binding {key[0]} -> {key[1]} ({key[2]}): not in the catalog{catches}")
     return found
+
+
+def _catches_all(exchange: str, key: str) -> bool:
+    """Whether a binding of `events` has a wildcard: no event that it takes comes to the alternate exchange."""
+    return exchange == names.EVENTS and not {"*", "#"}.isdisjoint(key.split("."))
 
 
 def _exchanges(topology: Topology, state: BrokerState) -> Iterator[str]:

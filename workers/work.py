@@ -18,6 +18,9 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, Row
 from workers.database import reading
 from workers.external import Reconciled, call_once
 from workers.inbox import Claim
+from workers.stores.level import Level, LevelTooLow
+from workers.stores.sql import DatabaseStore
+from workers.stores.store import InboxStore
 
 #: Ids of what a handler publishes are made from its own event's: the same work gives the same ids.
 _NAMESPACE = uuid.UUID("6f5b7c1e-6b0e-5e0a-9a57-0d5bb5a1c0de")
@@ -28,12 +31,26 @@ class Overtaken(Retryable):
 
 
 class UnitOfWork:
-    """The work of one event: reads now, writes and publishes deferred to the event's one transaction."""
+    """The work of one event: reads now, writes and publishes deferred to the event's one transaction.
 
-    def __init__(self, engine: Engine, catalog: Catalog, held: Claim) -> None:
+    `store` is where the event is claimed, by default in the database; `repeatable` lets calls outside be made even
+    though the store may forget them.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        catalog: Catalog,
+        held: Claim,
+        store: InboxStore | None = None,
+        *,
+        repeatable: bool = False,
+    ) -> None:
         self._engine = engine
         self._catalog = catalog
         self._held = held
+        self._store = store or DatabaseStore(engine)
+        self._repeatable = repeatable
         self._statements: list[tuple[Executable, int | None]] = []
         self._messages: list[tuple[Message, Envelope]] = []
 
@@ -46,6 +63,11 @@ class UnitOfWork:
     def attempt(self) -> int:
         """The number of this attempt; 1 is the first."""
         return self._held.attempt
+
+    @property
+    def fence(self) -> int:
+        """A number that rises with every claim of the event, for a resource that refuses a lower one than it saw."""
+        return self._held.fence
 
     @property
     def key(self) -> str:
@@ -61,14 +83,18 @@ class UnitOfWork:
     def execute(self, statement: Executable, *, rows: int | None = None) -> None:
         """Defer a statement to the event's transaction.
 
-        With `rows`, it must change just so many rows, else nothing is kept and the event is tried again.
+        With `rows`, it must change just so many rows, else nothing is kept and the event is tried again. Raises
+        LevelTooLow if the inbox is not in the database: the statement and the outcome could not commit together.
         """
+        if self._store.level < Level.TRANSACTIONAL:
+            raise LevelTooLow(f"work.execute must have an inbox in the database, got a {self._store.level.name} store")
         self._statements.append((statement, rows))
 
     def publish(self, event: Payload) -> str:
         """Publish an event, or one of the group's own tasks, if and when this event's transaction commits.
 
-        Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
+        With an inbox outside the database it is sent, confirmed, just before the outcome is recorded: perhaps twice,
+        with the same id. Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
         """
         group = self._held.request.group
         text = json.dumps([self.key, len(self._messages), event.event_type])
@@ -95,9 +121,19 @@ class UnitOfWork:
         The intent is recorded, `call(provider_key)` made, its (JSON) result recorded and returned; a later attempt
         gets the recorded result. An intent without outcome is settled by `reconcile(provider_key)`; without it, or if
         it says UNKNOWN, the event becomes a dead letter ("outcome unknown"), never a blind repeat. A call that raises
-        NotDone had no effect and may be made again.
+        NotDone had no effect and may be made again. Raises LevelTooLow if the store may forget what it was told.
         """
-        return call_once(self._engine, self._held, name, self.key, call, reconcile)
+        if self._store.level < Level.FENCED and not self._repeatable:
+            raise LevelTooLow(
+                f"{name}: a {self._store.level.name} store may forget that the call was made; use a FENCED or "
+                f"TRANSACTIONAL one, or declare the handler with external_may_repeat=True"
+            )
+        return call_once(self._store, self._held, name, self.key, call, reconcile)
+
+    @property
+    def messages(self) -> list[Message]:
+        """What was published, in order, for a store that cannot take it into a transaction."""
+        return [message for message, _ in self._messages]
 
     def flush(self, connection: Connection) -> None:
         """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""

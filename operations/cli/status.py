@@ -33,6 +33,8 @@ def show(report: dict[str, Any]) -> None:
     relay = report["relay"]
     lag = f", the oldest for {relay['lag_seconds']:.0f} s" if relay["unpublished"] else ""
     click.echo(f"parked {report['parked']}   rejected {report['rejected']}   in the outbox {relay['unpublished']}{lag}")
+    for key in relay["stopped_keys"]:
+        click.echo(f"stopped in the outbox: {key['key']}, {key['waiting']} events: {key['error']}")
     ill = [f"{name} {one['state']}" for name, one in report["processes"].items() if one["state"] != "running"]
     if ill:
         click.echo(f"not running: {', '.join(ill)} (`millrace logs NAME` says why)")

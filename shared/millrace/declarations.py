@@ -48,6 +48,13 @@ def lasts(shortest: timedelta, value: object, longest: timedelta) -> bool:
     return isinstance(value, timedelta) and shortest <= value <= longest
 
 
+def require_no_wildcard(where: str, name: object) -> None:
+    """Refuse `*` and `#`: as a binding they take what no group takes, and nothing would be parked any more."""
+    plain = not (isinstance(name, str) and set(name) & set("*#"))
+    expected = "without wildcards (they would take events that no group takes, which are to be parked)"
+    require(plain, where, expected, name)
+
+
 def require_sequence(where: str, of: str, kind: type, values: object) -> tuple[object, ...]:
     """The values as a tuple; raises DeclarationError unless they are a sequence of this kind."""
     if not isinstance(values, Sequence) or isinstance(values, str):
@@ -91,6 +98,7 @@ class Event:
         require(is_model, "Event's payload", "a subclass of millrace.Payload", self.payload)
         where = f"{self.payload.__name__}.event_type"
         type_ = getattr(self.payload, "event_type", None)
+        require_no_wildcard(where, type_)
         fits = isinstance(type_, str) and EVENT_TYPE.fullmatch(type_) and len(type_) <= MAX_EVENT_TYPE_LENGTH
         require(bool(fits), where, f"dotted lower-case words of at most {MAX_EVENT_TYPE_LENGTH} characters", type_)
         version = self.payload.schema_version
@@ -98,6 +106,7 @@ class Event:
         require(positive, f"{self.payload.__name__}.schema_version", "a positive integer", version)
         object.__setattr__(self, "aliases", require_sequence(f"{self.type}: aliases", "names", str, self.aliases))
         for alias in self.aliases:
+            require_no_wildcard(f"{self.type}: alias", alias)
             good = ALIAS.fullmatch(alias) and len(alias) <= MAX_EVENT_TYPE_LENGTH
             require(bool(good), f"{self.type}: alias", "letters, digits, dots, dashes and underscores", alias)
 

@@ -4,11 +4,20 @@ from dataclasses import dataclass
 
 from millrace.declarations import WorkerGroup
 
-#: Broker heartbeats: a silent connection is noticed within two of them.
+#: Broker heartbeats, and when a worker has noticed that its connection is silent: two missed, looked at twice in each.
 HEARTBEAT_SECONDS = 10
+SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
+#: The longest pause between two tries to reach a broker that is out.
+RECONNECT_SECONDS = 5.0
+#: A worker looks so often whether it is given what waits in its queue; one that was not for so long ends.
+LOOK_SECONDS = 5.0
+NOT_CONSUMING_SECONDS = 15.0
 #: The longest that a worker waits for a lock in the store, and for the broker's answer; both are safe to give up.
 STORE_SECONDS = 2.0
 SEND_SECONDS = 2.0
+#: A worker whose loop has not turned for so long is stuck and ends: two tries to send, each with a connection, its
+#: handshake and the confirm, are over sooner, and so is a look at the queue.
+LOOP_STUCK_SECONDS = 2 * 3 * SEND_SECONDS + LOOK_SECONDS + SEND_SECONDS
 #: Room around a handler: claim, outcome and the record of a failure, and a message sent with one more try.
 MARGIN_SECONDS = 3 * STORE_SECONDS + 2 * SEND_SECONDS
 #: The longest that a relay waits for each of the broker's answers: a connection, the confirms of what was sent.

@@ -57,7 +57,7 @@ def _patience(timeout: float) -> dict[int, int]:
 class ConfirmedConnection:
     """A connection for confirmed, mandatory publishing from one thread; `broken` once anything went wrong."""
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, connect_timeout: float | None = None) -> None:
         self.timeout = timeout
         self.broken = False
         self.pid = os.getpid()
@@ -67,7 +67,7 @@ class ConfirmedConnection:
         self._messages: Sequence[Message] = ()
         self._connection = amqp.Connection(
             **broker_options(url),
-            connect_timeout=timeout,
+            connect_timeout=connect_timeout or timeout,
             read_timeout=timeout,
             write_timeout=timeout,
             heartbeat=0,

@@ -9,6 +9,7 @@ from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope, open_payload, payload_from, seal
 from millrace.errors import InvalidEvent, NotAllPublished
+from millrace.publishing.addresses import addresses
 from millrace.publishing.message import event_message
 from millrace.publishing.sender import Sender
 
@@ -17,13 +18,14 @@ class Publisher:
     """Publishes validated events: persistent, confirmed, never silently dropped; share one per process.
 
     `url` is the service's own broker user's (amqp://user:password@host:port/vhost), `source` is the CloudEvents
-    source (by default the user's name), `timeout` bounds, in seconds, the wait for the broker.
+    source (by default the user's name), `timeout` bounds, in seconds, the wait for the broker. Several URLs, separated
+    by `;`, are the nodes of one broker: tried in turn.
     """
 
     def __init__(
         self, url: str, *, source: str | None = None, catalog: Catalog = CATALOG, timeout: float = 10.0
     ) -> None:
-        self.source = source or f"/{unquote(urlsplit(url).username or 'anonymous')}"
+        self.source = source or f"/{unquote(urlsplit(addresses(url)[0]).username or 'anonymous')}"
         self._catalog = catalog
         self._sender = Sender(url, timeout=timeout)
 

@@ -5,16 +5,21 @@ import threading
 from collections.abc import Sequence
 
 from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError
-from millrace.publishing.connection import ConfirmedConnection, broker_options
+from millrace.publishing.addresses import addresses
+from millrace.publishing.connection import ConfirmedConnection
 from millrace.publishing.message import Message
 
 
 class Sender:
-    """Sends messages with confirms and `mandatory` over one connection that is made when it is needed."""
+    """Sends messages with confirms and `mandatory` over one connection that is made when it is needed.
+
+    `url` may hold several addresses of one broker, separated by `;`; `timeout`, in seconds, bounds the wait for a
+    connection to any of them, and for the confirms.
+    """
 
     def __init__(self, url: str, *, timeout: float = 10.0) -> None:
-        broker_options(url)  # a wrong URL is told here, not at the first message
-        self._url = url
+        self._urls = addresses(url)  # a wrong URL is told here, not at the first message
+        self._at = 0
         self._timeout = timeout
         self._pid = os.getpid()
         self._lock = threading.Lock()
@@ -71,9 +76,21 @@ class Sender:
             current.abandon()
             current = None
         if current is None:
-            current = ConfirmedConnection(self._url, self._timeout)
+            current = self._connect()
         self._connection = current
         return current
+
+    def _connect(self) -> ConfirmedConnection:
+        """Try each address once, first the one that was good last."""
+        patience = self._timeout / len(self._urls)
+        lost = BrokerUnreachable("no address was tried")
+        for _ in self._urls:
+            try:
+                return ConfirmedConnection(self._urls[self._at], self._timeout, patience)
+            except BrokerUnreachable as error:
+                lost = error
+                self._at = (self._at + 1) % len(self._urls)
+        raise lost
 
     def _after_fork(self) -> None:
         if self._pid == os.getpid():

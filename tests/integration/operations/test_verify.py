@@ -74,6 +74,16 @@ def test_bindings_missing_and_beyond(millrace: Millrace, client: httpx.Client, s
     client.delete(f"{place}/order.shipped").raise_for_status()
 
 
+@pytest.mark.parametrize("key", ["#", "order.*"])
+def test_a_binding_that_switches_parking_off(millrace: Millrace, client: httpx.Client, stack: Stack, key: str) -> None:
+    place = f"/api/bindings/{stack.vhost}/e/events/q/flaky"
+    made = client.post(place, json={"routing_key": key}).raise_for_status()
+    assert found(millrace, stack) == [
+        f"binding events -> flaky ({key}): not in the catalog; it takes what no group takes, so nothing is parked"
+    ]
+    client.delete(f"{place}/{made.headers['Location'].rpartition('/')[2]}").raise_for_status()
+
+
 def test_a_user_with_more_rights(client: httpx.Client, stack: Stack) -> None:
     user = f"{stack.vhost}.service.web"
     everything = {"configure": ".*", "write": "^in$", "read": "^$"}

@@ -1,21 +1,24 @@
 """The relay and a broker that is out, or refuses: order, waiting, and what is told of it."""
 
 import threading
+import time
 from collections.abc import Iterator
 
 import amqp
 import pytest
+from millrace.derived import RELAY_SEND_SECONDS, RELAY_STUCK_SECONDS
 from millrace.envelope import Envelope
 from millrace.publishing.connection import broker_options
 from millrace.publishing.message import Message, event_message
 from millrace.publishing.outbox import outbox_row
 from millrace.publishing.sender import Sender
 from sqlalchemy import Engine, Row, delete, select
+from sqlalchemy.exc import OperationalError
 
 from operations.local.ports import free_ports
 from tests.integration.millrace.proxy import proxy_to
 from tests.integration.workers.stack import Stack, until
-from workers.database import begin
+from workers.database import begin, connect
 from workers.relay import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, POLL_SECONDS, Relay, Round
 from workers.relay_numbers import LAG
 from workers.settings import Settings
@@ -28,6 +31,8 @@ def engine(stack: Stack) -> Iterator[Engine]:
     with stack.engine() as engine:
         with begin(engine) as connection:
             connection.execute(delete(outbox))
+        with amqp.Connection(**broker_options(stack.url("group.ledger"))) as connection:
+            connection.channel().queue_purge("ledger")
         yield engine
 
 
@@ -177,3 +182,45 @@ def test_the_lag_is_told_in_every_round(stack: Stack, engine: Engine) -> None:
     LAG.set(0)
     Relay().run(settings(stack, stack.url("relay")), OneRound())
     assert [sample.value > 99 for metric in LAG.collect() for sample in metric.samples] == [True]
+
+
+def test_a_broker_that_accepts_and_never_answers_is_an_outage_and_not_a_stuck_relay(
+    stack: Stack, engine: Engine
+) -> None:
+    """The bound of the watchdog is for a sender's patience of RELAY_SEND_SECONDS; here it is shorter."""
+    write(engine, placed("waiting"))
+    patience = 0.5
+    with proxy_to(stack.broker.amqp_host, stack.broker.amqp_port) as proxy:
+        proxy.black_hole()
+        here = f":{stack.broker.amqp_port}/"
+        sender = Sender(stack.url("relay").replace(here, f":{proxy.port}/"), timeout=patience)
+        began = time.monotonic()
+        assert relay_once(engine, sender).outage
+        lasted = time.monotonic() - began
+    assert lasted < RELAY_STUCK_SECONDS * patience / RELAY_SEND_SECONDS
+
+
+def test_after_an_outage_it_begins_with_one_row(stack: Stack, engine: Engine) -> None:
+    """What was sent into an outage may come twice: so it tries with little."""
+    write(engine, *(placed(str(number)) for number in range(9)))
+    relay, out, back = Relay(), Sender(nowhere(stack)), Sender(stack.url("relay"))
+    rounds = [relay.round(engine, out).rows for _ in range(3)]
+    rounds += [relay.round(engine, back).rows for _ in range(4)]
+    relay.record(engine)
+    back.close()
+    assert rounds == [9, 1, 1, 1, 2, 4, 2]
+    assert came(stack, "ledger", 9) == [str(number) for number in range(9)]
+
+
+def test_what_was_published_is_recorded_though_the_store_was_out_meanwhile(stack: Stack, engine: Engine) -> None:
+    write(engine, placed("once"))
+    relay, sender = Relay(), Sender(stack.url("relay"))
+    relay.round(engine, sender)
+    nowhere_to_write = connect(f"sqlite:///{stack.directory}/no/such/folder.db")
+    with pytest.raises(OperationalError):
+        relay.record(nowhere_to_write)
+    nowhere_to_write.dispose()
+    relay.record(engine)
+    sender.close()
+    assert rows(stack)["once"].published_at is not None
+    assert came(stack, "ledger", 1) == ["once"]

@@ -1,25 +1,30 @@
 """What the retention removes on each store, and above all what it must not."""
 
+import re
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from millrace import Catalog, WorkerGroup
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Engine, Table, delete, func, insert, select, update
+from sqlalchemy import Engine, Table, delete, func, insert, inspect, select, text, update
 
 from tests.integration.workers.sample_catalog import CATALOG
 from tests.postgres_server import fresh_database
-from workers import retention_removal
+from workers import retention_partitions, retention_removal
 from workers.database import begin, connect, reading
 from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 from workers.letters import ReplayRefused, discard, replay
 from workers.migrate import migrate
 from workers.retention import Round, Stopped
 from workers.retention_clearance import IN_HAND_SECONDS, look, reach
+from workers.retention_partitions import WEEK_SECONDS, week_name
+from workers.storing import Batch
+from workers.storing import store as store_batch
 from workers.tables import accepted, clearances, external_calls, inbox, letters, outbox, retention
 
 DAYS = 30
@@ -28,22 +33,46 @@ GROUP = "ledger"
 OLD, YOUNG = -40 * DAY, -20 * DAY
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    """A migrated database, once on each store."""
-    with ExitStack() as stack:
-        url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'millrace.db'}"
-        if request.param == "postgresql":
-            url = stack.enter_context(fresh_database(request.getfixturevalue("postgres_url")))
-        migrate(url)
-        made = connect(url)
-        stack.callback(made.dispose)
-        yield made
+@pytest.fixture(scope="module")
+def sqlite_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A migrated SQLite database."""
+    with migrated(f"sqlite:///{tmp_path_factory.mktemp('store') / 'millrace.db'}") as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def postgres_store(postgres_url: str) -> Iterator[Engine]:
+    """A migrated PostgreSQL database."""
+    with fresh_database(postgres_url) as url, migrated(url) as engine:
+        yield engine
+
+
+@contextmanager
+def migrated(url: str) -> Iterator[Engine]:
+    """An engine on a database with all tables."""
+    migrate(url)
+    engine = connect(url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(params=["sqlite_store", "postgres_store"])
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Empty tables, once on each store; the groups are clear: nothing sent before yesterday waits anywhere."""
+    return emptied(request.getfixturevalue(request.param))
 
 
 @pytest.fixture
-def engine(store: Engine) -> Engine:
-    """Empty tables; the groups are clear: nothing that was sent to them before yesterday waits anywhere."""
+def postgres(postgres_store: Engine) -> Engine:
+    """Empty tables; the index of accepted events has no partition but the default one."""
+    with begin(postgres_store) as connection:
+        for name in weeks(postgres_store):
+            connection.execute(text(f"DROP TABLE {name}"))
+    return emptied(postgres_store)
+
+
+def emptied(store: Engine) -> Engine:
+    """The store without rows."""
     with begin(store) as connection:
         for table in (accepted, outbox, letters, inbox, external_calls, clearances):
             connection.execute(delete(table))
@@ -126,7 +155,7 @@ def test_what_has_no_outcome_stays_however_old(engine: Engine, state: str) -> No
     add_inbox(engine, "e", OLD * 10, state=state)
     assert run(engine)["inbox"] == 0
     with begin(engine) as connection, pytest.raises(ValueError, match="state must be one of processed"):
-        retention_removal.remove_inbox(connection, GROUP, state, 0.0, 0.0)
+        retention_removal.remove_inbox(connection, GROUP, state, 0.0, 0.0, indexed_since=0.0)
 
 
 def test_unpublished_rows_and_open_letters_stay_however_old(engine: Engine) -> None:
@@ -344,3 +373,77 @@ def test_reach_covers_the_longest_retry() -> None:
     slow = replace(group, retry=replace(group.retry, longest_delay=group.longest_runtime * 1_000, jitter=0.5))
     assert reach(slow) > max(slow.retry.delay_after(100) for _ in range(100))
     assert isinstance(slow, WorkerGroup)
+
+
+def weeks(engine: Engine) -> list[str]:
+    """The partitions of weeks, oldest first."""
+    return sorted(name for name in inspect(engine).get_table_names() if re.fullmatch(r"millrace_accepted_\d+", name))
+
+
+def beginning(engine: Engine, seconds: float) -> int:
+    """The beginning of the week that holds a time, in seconds from now."""
+    with reading(engine) as connection:
+        now = connection.execute(select(store_now())).scalar_one()
+    return int((now + seconds) // WEEK_SECONDS * WEEK_SECONDS)
+
+
+def test_a_week_is_dropped_when_all_in_it_is_old(postgres: Engine) -> None:
+    """And not before: the week that the cutoff lies in stays as it is."""
+    made = [week_name(beginning(postgres, -weeks_ago * 7 * DAY)) for weeks_ago in (7, 6)]
+    for weeks_ago in (7, 6):
+        retention_partitions._make(postgres, beginning(postgres, -weeks_ago * 7 * DAY))
+    cut = week_name(beginning(postgres, -DAYS * DAY))
+    retention_partitions._make(postgres, beginning(postgres, -DAYS * DAY))
+    for number, weeks_ago in enumerate((7, 6, 6)):
+        add_accepted(postgres, f"e{number}", beginning(postgres, -weeks_ago * 7 * DAY) - time.time() + 1)
+    add_accepted(postgres, "cut", beginning(postgres, -DAYS * DAY) - time.time())
+    assert set(weeks(postgres)) == {*made, cut}
+    assert run(postgres)["accepted"] == 3
+    assert set(weeks(postgres)) == {cut, *(week_name(beginning(postgres, ahead * 7 * DAY)) for ahead in range(4))}
+    assert left(postgres, accepted) == {"cut"}
+
+
+def test_a_week_that_the_default_partition_has_rows_of_is_not_made(postgres: Engine) -> None:
+    """They are removed one by one when they are old; the next weeks are made."""
+    add_accepted(postgres, "now", 0)
+    assert run(postgres)["accepted"] == 0
+    assert weeks(postgres) == [week_name(beginning(postgres, ahead * 7 * DAY)) for ahead in (1, 2, 3)]
+    assert left(postgres, accepted) == {"now"}
+    assert run(postgres)["accepted"] == 0
+
+
+def test_what_is_held_by_an_accepted_event_of_a_week_to_be_dropped_goes(postgres: Engine) -> None:
+    """The index may be a week longer than the retention; outcomes are not kept for that."""
+    retention_partitions._make(postgres, beginning(postgres, -DAYS * DAY))
+    add_accepted(postgres, "e", -DAYS * DAY - 60)
+    add_inbox(postgres, "e", -DAYS * DAY - 3600)
+    assert (run(postgres)["inbox"], left(postgres, accepted)) == (1, {"e"})
+
+
+def test_an_event_is_indexed_once_whatever_partition_it_is_in(engine: Engine) -> None:
+    row = {"source": "/s", "event_id": "e", "type": "order.placed"}
+    add_accepted(engine, "e", YOUNG)
+    for batch in ([row], [row, {**row, "event_id": "f"}, row]):
+        with begin(engine) as connection:
+            store_batch(connection, Batch(accepted=batch))
+    with reading(engine) as connection:
+        assert sorted(connection.execute(select(accepted.c.event_id)).scalars()) == ["e", "f"]
+
+
+def test_two_that_index_at_once_index_once(postgres: Engine) -> None:
+    row = {"source": "/s", "event_id": "e", "type": "order.placed"}
+    done = threading.Event()
+
+    def other() -> None:
+        with begin(postgres) as connection:
+            store_batch(connection, Batch(accepted=[row]))
+        done.set()
+
+    thread = threading.Thread(target=other)
+    with begin(postgres) as connection:
+        store_batch(connection, Batch(accepted=[row]))
+        thread.start()
+        assert not done.wait(0.3)
+    thread.join()
+    with reading(postgres) as connection:
+        assert list(connection.execute(select(accepted.c.event_id)).scalars()) == ["e"]

@@ -48,8 +48,10 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
     ("no type", lambda: Event(Typeless), "Typeless.event_type must be dotted lower-case words"),
     ("one word", lambda: Event(payload("order")), "Sample.event_type must be dotted lower-case words of at most 120"),
     ("capitals", lambda: Event(payload("Order.placed")), "got 'Order.placed'"),
-    ("a wildcard", lambda: Event(payload("order.*")), "got 'order.*'"),
-    ("a hash", lambda: Event(payload("order.#")), "got 'order.#'"),
+    ("a wildcard", lambda: Event(payload("order.*")), "Sample.event_type must be without wildcards (they would take"),
+    ("a hash", lambda: Event(payload("order.#")), "which are to be parked), got 'order.#'"),
+    ("everything", lambda: Event(payload("#")), "Sample.event_type must be without wildcards"),
+    ("any word", lambda: WorkerGroup("a", handles=[payload("*")]), "Sample.event_type must be without wildcards"),
     ("an empty word", lambda: Event(payload("order..placed")), "got 'order..placed'"),
     ("a line break", lambda: Event(payload("order.placed\n")), r"got 'order.placed\n'"),
     ("not ASCII", lambda: Event(payload("order.plac\u00e9")), "must be dotted lower-case words"),
@@ -58,7 +60,8 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
     ("version '1'", lambda: Event(payload("order.placed", "1")), "schema_version must be a positive integer, got '1'"),  # type: ignore[arg-type]
     ("aliases as text", lambda: Event(Ordered, aliases="PLACED"), "aliases must be a sequence of names, got 'PLACED'"),
     ("alias of bytes", lambda: Event(Ordered, aliases=[b"X"]), "order.placed: aliases must be a sequence of names"),  # type: ignore[list-item]
-    ("alias wildcard", lambda: Event(Ordered, aliases=["A.*"]), "alias must be letters, digits, dots, dashes and"),
+    ("alias wildcard", lambda: Event(Ordered, aliases=["A.*"]), "order.placed: alias must be without wildcards"),
+    ("alias of everything", lambda: Event(Ordered, aliases=["#"]), "which are to be parked), got '#'"),
     ("alias with space", lambda: Event(Ordered, aliases=["A B"]), "got 'A B'"),
     ("alias too long", lambda: Event(Ordered, aliases=["A" * 121]), "order.placed: alias must be letters"),
     ("attempts 0", lambda: Retry(attempts=0), "Retry.attempts must be a whole number, 1 to 100, got 0"),

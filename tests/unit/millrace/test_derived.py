@@ -7,7 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from millrace import WorkerGroup
 from millrace.catalog import CATALOG
-from millrace.derived import END_SECONDS, SEND_SECONDS, STORE_SECONDS, timing
+from millrace.derived import (
+    END_SECONDS,
+    HEARTBEAT_SECONDS,
+    LOOK_SECONDS,
+    LOOP_STUCK_SECONDS,
+    NOT_CONSUMING_SECONDS,
+    RECONNECT_SECONDS,
+    SEND_SECONDS,
+    SILENCE_SECONDS,
+    STORE_SECONDS,
+    timing,
+)
 from millrace.events import UserSignedUp
 
 
@@ -29,3 +40,20 @@ def test_the_limits_of_the_catalogs_groups(group: WorkerGroup) -> None:
 @given(longest=st.timedeltas(timedelta(milliseconds=10), timedelta(hours=12)))
 def test_the_limits_of_any_group(longest: timedelta) -> None:
     assert_ordered(WorkerGroup("any", handles=[UserSignedUp], longest_runtime=longest))
+
+
+#: A worker that does not consume has noticed, or is well again, within this.
+BOUND_SECONDS = 30
+
+
+def test_a_worker_that_does_not_consume_notices_in_time() -> None:
+    a_look = LOOK_SECONDS + SEND_SECONDS
+    assert 2 * HEARTBEAT_SECONDS + 2 * HEARTBEAT_SECONDS / 2 <= SILENCE_SECONDS <= BOUND_SECONDS
+    assert NOT_CONSUMING_SECONDS + 2 * a_look <= BOUND_SECONDS
+    assert NOT_CONSUMING_SECONDS >= 3 * LOOK_SECONDS
+    assert RECONNECT_SECONDS <= BOUND_SECONDS / 3
+
+
+def test_a_loop_at_work_is_not_taken_for_stuck() -> None:
+    two_tries_to_send = 2 * 3 * SEND_SECONDS
+    assert two_tries_to_send + SEND_SECONDS < LOOP_STUCK_SECONDS < BOUND_SECONDS - LOOK_SECONDS

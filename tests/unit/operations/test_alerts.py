@@ -7,17 +7,24 @@ from millrace.catalog import CATALOG
 
 from operations.alerts import (
     MANY_WAITING,
+    REFUSED_ATTEMPTS,
     RELAY_LAG_SECONDS,
     RESTARTS,
     RETENTION_SECONDS,
     WAITING_MESSAGES,
     alerts,
 )
+from operations.outbox_numbers import StoppedKey
 from operations.queue_numbers import QueueNumbers
 from operations.status import ProcessNumbers, Situation, status
 from operations.store_numbers import StoreNumbers
 
 QUIET = Situation(queues={group.name: QueueNumbers(consumers=1) for group in CATALOG.groups}, store=StoreNumbers())
+
+
+STOPPED = StoppedKey(
+    key="order-1", event_id="e1", attempts=REFUSED_ATTEMPTS, error="a queue is full", seconds=12.34, waiting=5
+)
 
 
 def with_queue(name: str, numbers: QueueNumbers) -> Situation:
@@ -48,6 +55,7 @@ def test_a_quiet_stack_has_none() -> None:
         (with_queue("signup", QueueNumbers(ready=WAITING_MESSAGES, consumers=1, growth=1.0)), ("waiting", "signup")),
         (with_queue("signup", QueueNumbers(ready=MANY_WAITING, consumers=1)), ("waiting", "signup")),
         (replace(QUIET, store=StoreNumbers(unpublished=1, relay_lag=RELAY_LAG_SECONDS + 1)), ("relay lag", "relay")),
+        (replace(QUIET, store=StoreNumbers(stopped_keys=(STOPPED,))), ("stopped key", "order-1")),
         (with_queue("parked", QueueNumbers(ready=100, consumers=1)), ("keeper lag", "parked")),
         (with_queue("parked", QueueNumbers(ready=1, consumers=1)), ("keeper stuck", "parked")),
         (with_queue("parked", QueueNumbers(consumers=0)), ("no keeper", "keeper")),
@@ -78,6 +86,7 @@ def test_a_group_without_a_queue() -> None:
         with_queue("signup", QueueNumbers(ready=10, consumers=1, growth=5.0)),
         replace(QUIET, store=StoreNumbers(parked={"onboarding.completed": 9})),
         replace(QUIET, store=StoreNumbers(unpublished=50, relay_lag=0.5)),
+        replace(QUIET, store=StoreNumbers(stopped_keys=(replace(STOPPED, attempts=REFUSED_ATTEMPTS - 1),))),
         replace(QUIET, store=StoreNumbers(retention_age=RETENTION_SECONDS - 1)),
         with_process(restarts=1),
     ],
@@ -101,6 +110,14 @@ def test_status_has_the_shape_that_scripts_rely_on() -> None:
     assert [signup[key] for key in keys] == [4, 2, 1, 1, 3, 7]
     assert (report["parked"], report["rejected"], report["flower"]) == (5, 1, flower)
     assert set(report["groups"]) == {group.name for group in CATALOG.groups}
+
+
+def test_status_tells_what_waits_in_the_outbox() -> None:
+    store = StoreNumbers(unpublished=7, relay_lag=12.34, relay_error="gone", stopped_keys=(STOPPED,))
+    relay = status(replace(QUIET, store=store), CATALOG)["relay"]
+    assert (relay["unpublished"], relay["lag_seconds"], relay["error"]) == (7, 12.3, "gone")
+    stopped = {"key": "order-1", "event_id": "e1", "attempts": 3, "error": "a queue is full"}
+    assert relay["stopped_keys"] == [{**stopped, "seconds": 12.3, "waiting": 5}]
 
 
 def test_without_a_supervisor_the_consumers_count_as_replicas() -> None:

@@ -96,6 +96,7 @@ def test_the_overview_names_all_commands() -> None:
         ("alerts",),
         ("verify",),
         ("why", "x"),
+        ("reconcile",),
         ("dead-letters", "list"),
         ("parked", "list"),
         ("rejected", "list"),

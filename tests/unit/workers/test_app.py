@@ -1,10 +1,14 @@
 """The Celery app's settings that guarantees hang on; each was once the cause of a loss or a standstill."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from celery.worker import control
 from celery.worker.control import Panel
+from kombu import Connection
 from millrace.catalog import CATALOG
+from millrace.derived import RECONNECT_SECONDS
 from millrace.errors import UnknownEventType
 
 from workers.app import HARMLESS_COMMANDS, EventCelery, make_worker_app, route
@@ -12,12 +16,15 @@ from workers.guard import STEPS
 from workers.runtime import Runtime
 from workers.settings import Settings
 
+PASSWORD = "hunter2"
+
 
 @pytest.fixture
 def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[EventCelery]:
     """The app of the signup group's workers."""
     monkeypatch.setattr(Panel, "data", dict(Panel.data))
-    settings = Settings(broker_url="amqp://u:p@127.0.0.1:1/v", database_url="sqlite://")
+    broker = f"amqp://u:{PASSWORD}@127.0.0.1:1/v"
+    settings = Settings(broker_url=f"{broker};{broker}", database_url=f"postgresql://u:{PASSWORD}@h/d")
     made = make_worker_app(Runtime(settings, CATALOG, CATALOG.group("signup")))
     yield made
     made.close()
@@ -46,6 +53,23 @@ def test_setting(app: EventCelery, setting: str, value: object) -> None:
 def test_celery_s_own_events_wait_for_no_confirm(app: EventCelery) -> None:
     """Under a broker alarm the worker's loop would stand still, and nothing be consumed that could end the alarm."""
     assert "confirm_publish" not in app.conf.broker_transport_options
+
+
+def test_no_password_is_shown_by_remote_control(app: EventCelery) -> None:
+    """Flower asks for the app's settings; whoever sees Flower must not see the store's password."""
+    shown = repr(control.conf(SimpleNamespace(app=app), with_defaults=True)) + repr(
+        control.report(SimpleNamespace(app=app))
+    )
+    assert "127.0.0.1" in shown
+    assert PASSWORD not in shown
+
+
+def test_a_broker_that_is_out_is_tried_every_few_seconds(app: EventCelery, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery's own pauses grow to half a minute."""
+    asked: dict[str, float] = {}
+    monkeypatch.setattr(Connection, "_ensure_connection", lambda _self, **options: asked.update(options))
+    app.connection_for_read().ensure_connection()
+    assert asked["interval_max"] == RECONNECT_SECONDS
 
 
 def test_a_task_per_event_type_and_nothing_else(app: EventCelery) -> None:

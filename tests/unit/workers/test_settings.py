@@ -39,6 +39,29 @@ def test_every_setting_is_read() -> None:
     assert read.vhost == "my/vhost"
 
 
+@pytest.mark.parametrize(
+    "url", ["http://h", "amqp://a:hunter2@h/v;amqp://b:hunter2@i/v", "amqp://a:hunter2@h/v;amqp://a:hunter2@i/w"]
+)
+def test_a_broker_url_that_is_none_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(SettingsError, match="MILLRACE_BROKER_URL: broker URL") as caught:
+        from_environment({**NEEDED, "MILLRACE_BROKER_URL": url})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_repr_holds_no_password() -> None:
+    """Celery's remote control shows the app's settings to Flower, among them the runtime with these."""
+    more = {
+        "MILLRACE_BROKER_URL": "amqp://u:hunter2@h/v;amqp://u:hunter2@i/v",
+        "MILLRACE_DATABASE_URL": "postgresql://u:hunter2@h/d",
+        "MILLRACE_MONITORING_URL": "http://u:hunter2@h",
+        "MILLRACE_SMTP_URL": "smtp://u:hunter2@h",
+        "MILLRACE_INBOX_URL": "redis://u:hunter2@h",
+    }
+    read = from_environment(more)
+    assert read.vhost == "v"
+    assert "hunter2" not in repr(read)
+
+
 def test_catalog() -> None:
     """The catalog is imported from where it is said to be."""
     assert from_environment(NEEDED).load_catalog() is CATALOG

@@ -20,6 +20,8 @@ def upgrade() -> None:
     op.create_index(
         "millrace_letters_closed", "millrace_letters", ["closed_at"], sqlite_where=closed, postgresql_where=closed
     )
+    if op.get_bind().dialect.name == "postgresql":
+        _partition_accepted()
     op.create_index("millrace_accepted_time", "millrace_accepted", ["accepted_at"])
     op.create_table(
         "millrace_retention",
@@ -52,3 +54,25 @@ def upgrade() -> None:
             " SELECT group_name, type, min(first_seen_at) FROM millrace_inbox GROUP BY group_name, type"
         )
     )
+
+
+def _partition_accepted() -> None:
+    """By time, so that the retention drops what is old; weeks are made ahead, the rest is in the default partition."""
+    op.rename_table("millrace_accepted", "millrace_accepted_before")
+    op.drop_index("millrace_accepted_event", "millrace_accepted_before")
+    op.create_table(
+        "millrace_accepted",
+        sa.Column("source", sa.String(length=300), nullable=False),
+        sa.Column("event_id", sa.String(length=200), nullable=False),
+        sa.Column("type", sa.String(length=200), nullable=False),
+        sa.Column("accepted_at", sa.Float(precision=53), nullable=False),
+        sa.PrimaryKeyConstraint("source", "event_id", "accepted_at", name="millrace_accepted_key"),
+        postgresql_partition_by="RANGE (accepted_at)",
+    )
+    op.execute("CREATE TABLE millrace_accepted_default PARTITION OF millrace_accepted DEFAULT")
+    op.execute(
+        "INSERT INTO millrace_accepted (source, event_id, type, accepted_at)"
+        " SELECT source, event_id, type, accepted_at FROM millrace_accepted_before"
+    )
+    op.drop_table("millrace_accepted_before")
+    op.create_index("millrace_accepted_event", "millrace_accepted", ["event_id"])

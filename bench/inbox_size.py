@@ -1,0 +1,200 @@
+"""How fast events are claimed and completed with a small and with a large inbox, and while the retention removes rows.
+
+    python -m bench.inbox_size --rows 30000000
+
+Needs PostgreSQL's programs and about 500 bytes of disk for each row; prints one JSON object at the end.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from millrace.envelope import Envelope
+from sqlalchemy import CursorResult, Engine, text
+
+from tests.postgres_server import find_postgres, fresh_database, running_postgres
+from workers import inbox, retention_removal
+from workers.database import begin, connect
+from workers.migrate import migrate
+from workers.retention import PAUSE_FACTOR, SHORTEST_PAUSE_SECONDS
+
+GROUP, SOURCE = "ledger", "/web"
+SMALL_ROWS = 10_000
+CHUNK = 1_000_000
+ROUNDS = 30
+ROUND_SECONDS = 1.0
+WARM_UP_SECONDS = 5.0
+REMOVAL_SECONDS = 20.0
+#: As long as the retention keeps rows: so the rows are spread.
+DAYS = 30
+
+_FILL = """
+INSERT INTO millrace_inbox (group_name, source, event_id, type, fingerprint, state, attempts, generation, owner, fence,
+                            due_at, milliseconds, first_seen_at, updated_at)
+SELECT cast(:group as text), cast(:source as text), gen_random_uuid()::text, 'order.placed',
+       md5(n::text) || md5((-n)::text), 'processed', 1, 0, 'ledger:4711@host.example', 1, at, 3.5, at, at
+FROM (SELECT n, extract(epoch FROM now())::float8 - cast(:span as float8) * (1 - n / cast(:rows as float8)) AS at
+      FROM generate_series(cast(:first as bigint), cast(:last as bigint)) AS n) AS numbered
+"""
+
+
+def main() -> int:
+    """Fill, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=2_000_000, help="rows of the large inbox (default: 2 million)")
+    rows = parser.parse_args().rows
+    programs = find_postgres()
+    if programs is None:
+        _say("PostgreSQL's programs are needed (initdb, postgres)")
+        return 1
+    with running_postgres(programs) as url, _inbox(url, SMALL_ROWS) as small, _inbox(url, rows) as large:
+        found = {
+            "rows": rows,
+            "bytes_per_row": round(_size(large) / rows),
+            **_compare(small, large),
+            **_removing(large),
+        }
+    sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    return 0
+
+
+@contextmanager
+def _inbox(server: str, rows: int) -> Iterator[Engine]:
+    with fresh_database(server) as url:
+        migrate(url)
+        engine = connect(url)
+        started = time.monotonic()
+        _fill(engine, rows)
+        _say(f"{rows} rows, {time.monotonic() - started:.0f} s, {_size(engine) / 1e9:.2f} GB")
+        yield engine
+        engine.dispose()
+
+
+def _fill(engine: Engine, rows: int) -> None:
+    """Rows first, indexes afterwards: the other way round takes ten times as long."""
+    with _without_limits(engine) as run:
+        listed = "SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'millrace_inbox'"
+        found = {row.indexname: row.indexdef for row in run(listed)}
+        indexes = {name: sql for name, sql in found.items() if name != "millrace_inbox_pkey"}
+        run("ALTER TABLE millrace_inbox DROP CONSTRAINT millrace_inbox_pkey")
+        for name in indexes:
+            run(f"DROP INDEX {name}")
+        for first in range(1, rows + 1, CHUNK):
+            last = min(first + CHUNK - 1, rows)
+            span = {"span": DAYS * 86_400, "rows": rows, "first": first, "last": last}
+            run(_FILL, group=GROUP, source=SOURCE, **span)
+            _say(f"{last} rows")
+        run("ALTER TABLE millrace_inbox ADD PRIMARY KEY (group_name, source, event_id)")
+        for name, definition in indexes.items():
+            run(definition)
+            _say(f"index {name}")
+        run("VACUUM ANALYZE millrace_inbox")
+        run("CHECKPOINT")
+
+
+@contextmanager
+def _without_limits(engine: Engine) -> Iterator[Callable[..., CursorResult[Any]]]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text("SET maintenance_work_mem = '1GB'"))
+        yield lambda statement, **values: connection.execute(text(statement), values)
+        connection.invalidate()  # its settings go with it
+
+
+def _size(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(text("SELECT pg_total_relation_size('millrace_inbox')")).scalar_one())
+
+
+def _compare(small: Engine, large: Engine) -> dict[str, object]:
+    """Events per second in turns, so that what else the machine does meets both; the ratio is that of neighbours."""
+    for engine in (small, large):
+        _work(engine, WARM_UP_SECONDS)
+    pairs: list[tuple[float, float]] = []
+    for number in range(ROUNDS):
+        first, second = (small, large) if number % 2 else (large, small)
+        rates = {engine: len(_work(engine, ROUND_SECONDS)) / ROUND_SECONDS for engine in (first, second)}
+        pairs.append((rates[small], rates[large]))
+        _say(f"round {number + 1} of {ROUNDS}: small {pairs[-1][0]:.0f}/s, large {pairs[-1][1]:.0f}/s")
+    return {
+        "small_per_second": round(statistics.median(pair[0] for pair in pairs)),
+        "large_per_second": round(statistics.median(pair[1] for pair in pairs)),
+        "large_to_small": round(statistics.median(pair[1] / pair[0] for pair in pairs), 3),
+        "quartiles": [round(value, 3) for value in statistics.quantiles([p[1] / p[0] for p in pairs], n=4)],
+    }
+
+
+def _removing(engine: Engine) -> dict[str, object]:
+    """The same on the large inbox alone, without and with the retention at work on its oldest rows."""
+    found: dict[str, object] = {}
+    for name, removes in (("alone", False), ("while_removing", True)):
+        stopping, removed = threading.Event(), [0]
+        thread = threading.Thread(target=_remove, args=(engine, stopping, removed))
+        if removes:
+            thread.start()
+        taken = _work(engine, REMOVAL_SECONDS)
+        stopping.set()
+        if removes:
+            thread.join()
+        ordered = sorted(taken)
+        found[name] = {
+            "per_second": round(len(taken) / REMOVAL_SECONDS),
+            "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
+            "p99_ms": round(ordered[len(ordered) * 99 // 100] * 1000, 2),
+            "removed_per_second": round(removed[0] / REMOVAL_SECONDS),
+        }
+        _say(f"{name}: {found[name]}")
+    return found
+
+
+def _remove(engine: Engine, stopping: threading.Event, removed: list[int]) -> None:
+    """What the retention does, with its pauses."""
+    position = 0.0
+    while not stopping.is_set():
+        started = time.monotonic()
+        with begin(engine) as connection:
+            step = retention_removal.remove_inbox(
+                connection, GROUP, inbox.PROCESSED, time.time(), position, indexed_since=0.0
+            )
+        position, removed[0] = step.position, removed[0] + step.removed
+        stopping.wait(max(SHORTEST_PAUSE_SECONDS, (time.monotonic() - started) * PAUSE_FACTOR))
+
+
+def _work(engine: Engine, seconds: float) -> list[float]:
+    """Claim and complete new events one after the other, as a worker does; the seconds that each took."""
+    taken: list[float] = []
+    end = time.monotonic() + seconds
+    while (started := time.monotonic()) < end:
+        event = Envelope(id=str(uuid.uuid4()), source=SOURCE, type="order.placed")
+        request = inbox.Request(
+            group=GROUP,
+            envelope=event,
+            fingerprint="f" * 64,
+            generation=0,
+            owner="bench",
+            lease_seconds=60,
+            max_attempts=5,
+        )
+        with begin(engine) as connection:
+            held = inbox.claim(connection, request)
+        if not isinstance(held, inbox.Claim):
+            raise TypeError(f"a new event must be claimed, got {held}")
+        with begin(engine) as connection:
+            inbox.complete(connection, held, inbox.PROCESSED, milliseconds=1.0)
+        taken.append(time.monotonic() - started)
+    return taken
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(line + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

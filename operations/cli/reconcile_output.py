@@ -1,0 +1,70 @@
+"""How the reconciliation is shown: what does not add up as it is found, then the totals."""
+
+import json
+from typing import Any
+
+import click
+
+from operations.cli.output import short, show_table
+from operations.reconciliation import UNACCOUNTED, Reconciliation, Totals
+from operations.reconciliation_queries import IN_FLIGHT
+from operations.why import NOT_ADDRESSED
+
+#: The words of `why`, best first, and what is left over; each row adds up to what was accepted for the group.
+COLUMNS = ("processed", "discarded", "dead-lettered", IN_FLIGHT, "parked", NOT_ADDRESSED, UNACCOUNTED)
+
+
+def show(comparison: Reconciliation) -> None:
+    """For people: a line for each event that does not add up, a table, a verdict."""
+    for finding in comparison.findings():
+        click.echo(_line(finding))
+    totals = comparison.totals
+    rows = [
+        (group or "(no group)", sum(row.values()), *(row[name] for name in COLUMNS)) for group, row in _rows(totals)
+    ]
+    show_table(("group", "accepted", *COLUMNS), rows)
+    if totals.unaccounted:
+        click.echo(
+            f"{totals.unaccounted} do not add up, of {totals.accepted} accepted events; `millrace why ID` shows one"
+        )
+    else:
+        click.echo(f"all adds up: {totals.accepted} accepted events")
+
+
+def show_json(comparison: Reconciliation) -> None:
+    """For scripts: one JSON object, written as it is found, so that it may be long."""
+    click.echo('{\n  "unaccounted": [', nl=False)
+    separator = "\n    "
+    for finding in comparison.findings():
+        click.echo(separator + json.dumps(finding, ensure_ascii=False), nl=False)
+        separator = ",\n    "
+    totals = comparison.totals
+    groups = {
+        group or "": {"accepted": sum(row.values()), **{name: row[name] for name in COLUMNS}}
+        for group, row in _rows(totals)
+    }
+    found = {"accepted": totals.accepted, "groups": groups, "adds_up": not totals.unaccounted}
+    click.echo("\n  ],\n" + json.dumps(found, indent=2)[2:])
+
+
+def _rows(totals: Totals) -> list[tuple[str | None, Any]]:
+    known = set(COLUMNS)
+    for row in totals.groups.values():
+        if unknown := {name for name, count in row.items() if count} - known:
+            raise AssertionError(f"outcomes must be one of {', '.join(COLUMNS)}, got {', '.join(sorted(unknown))}")
+    return list(totals.groups.items())
+
+
+def _line(finding: dict[str, Any]) -> str:
+    where = f"in {finding['group']}" if finding["group"] else "taken by no group"
+    known = f", {finding['state']} after {finding['attempts']} attempts" if finding["state"] else ""
+    error = f": {short(finding['error'])}" if finding["error"] else ""
+    what = f"{short(finding['event_id'], 300)} ({finding['type']}, from {short(finding['source'])})"
+    return f"{what} {where}, accepted {_age(finding['age_seconds'])} ago{known}: {finding['reason']}{error}"
+
+
+def _age(seconds: int) -> str:
+    for unit, size in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} seconds"

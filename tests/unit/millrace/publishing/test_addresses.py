@@ -1,0 +1,71 @@
+"""Several addresses of one broker."""
+
+import pytest
+from millrace.errors import BrokerUnreachable, PublishError
+from millrace.publishing import sender
+from millrace.publishing.addresses import addresses, vhost_of
+from millrace.publishing.sender import Sender
+
+ONE, TWO, THREE = (f"amqp://web:hunter2@broker{number}/dev" for number in (1, 2, 3))
+
+
+def test_one_and_several() -> None:
+    assert addresses(ONE) == (ONE,)
+    assert addresses(f"{ONE};{TWO} ; {THREE}") == (ONE, TWO, THREE)
+    assert vhost_of(f"{ONE};{TWO}") == "dev"
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        ("amqp://web:hunter2@broker2/prod", r"must be for one virtual host, got \['dev', 'prod'\]"),
+        ("amqp://office:hunter2@broker2/dev", r"must be for one user, got \['office', 'web'\]"),
+        ("", r"must be amqp\[s\]://"),
+        ("broker2:5672", r"must be amqp\[s\]://"),
+    ],
+)
+def test_addresses_of_two_brokers_are_refused_without_a_password(other: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason) as caught:
+        addresses(f"{ONE};{other}")
+    assert "hunter2" not in str(caught.value)
+
+
+class Connections:
+    """Stands for the line to a broker, of which some nodes are out; notes who was tried, and how patiently."""
+
+    def __init__(self, *out: str) -> None:
+        self.out = set(out)
+        self.tried: list[str] = []
+        self.patience: list[float] = []
+
+    def __call__(self, url: str, _timeout: float, patience: float) -> "Connections":
+        self.tried.append(url)
+        self.patience.append(patience)
+        if url in self.out:
+            raise BrokerUnreachable(f"{url[-5]} is out")
+        return self
+
+    def send(self, messages: list[object]) -> list[PublishError | None]:
+        self.broken = True
+        return [None] * len(messages)
+
+    def abandon(self) -> None:
+        """Nothing to close."""
+
+
+def test_the_next_address_is_tried_and_kept_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Connections(ONE)
+    monkeypatch.setattr(sender, "ConfirmedConnection", line)
+    one = Sender(f"{ONE};{TWO};{THREE}", timeout=3.0)
+    assert one.send(["message"]) == [None]  # type: ignore[list-item]
+    assert one.send(["message"]) == [None]  # type: ignore[list-item]
+    assert line.tried == [ONE, TWO, TWO]
+    assert set(line.patience) == {1.0}, "all addresses share the time that one would have"
+
+
+def test_with_all_out_each_is_tried_twice_and_the_error_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = Connections(ONE, TWO)
+    monkeypatch.setattr(sender, "ConfirmedConnection", line)
+    (error,) = Sender(f"{ONE};{TWO}").send(["message"])  # type: ignore[list-item]
+    assert isinstance(error, BrokerUnreachable)
+    assert line.tried == [ONE, TWO, ONE, TWO]
