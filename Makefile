@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 CHECKED := shared/millrace infra workers operations tests
 
-.PHONY: help up down check test clean requirements
+.PHONY: help up down check test faults clean requirements
 
 help: ## Show this
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -25,6 +25,10 @@ check: .venv/.dev ## Style, types, imports between the rooms, generated document
 test: .venv/.dev ## Install what the tests need (as root) and run them
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+
+faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
+	@"$(BIN)/python" -m tests.servers_needed
+	@"$(BIN)/millrace" faults --report .local/faults/report.json $(FAULTS_ARGS)
 
 clean: down ## Stop the stack and delete its data, the environment and the caches
 	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

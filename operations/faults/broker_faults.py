@@ -130,7 +130,7 @@ FAULTS = (
     Fault(name="database frozen", inject=freeze_database, injections=1),
     Fault(name="lines cut", inject=cut_lines, injections=8),
     Fault(name="black hole", inject=black_hole, injections=1),
-    Fault(name="confirms held", inject=hold_confirms, injections=5),
-    Fault(name="memory alarm", inject=memory_alarm, injections=1),
+    Fault(name="confirms held", inject=hold_confirms, lasting=25.0),
+    Fault(name="memory alarm", inject=memory_alarm, injections=1, lasting=15.0),
     Fault(name="binding deleted", inject=unbind, injections=5),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from operations.faults.broker_faults import management
 from operations.faults.careless import CONFIRMS, MANDATORY
 from operations.faults.crash_scenarios import crash_fault
 from operations.faults.load import SOURCE
-from operations.faults.process_faults import ZOMBIES, kill_child, kill_worker, nothing
+from operations.faults.process_faults import kill_child, kill_worker, nothing
 from operations.faults.scenario import Fault, Scene
+from operations.faults.zombies import zombies
 
 #: How often a process crashes in a control whose fault is a crash point.
 CRASHES = 8
@@ -32,8 +33,9 @@ class Control:
     Attributes:
         off: what is switched off in workers; empty if it is the publisher's or the broker's.
         careless: what is switched off in the publisher.
-        crash: the crash point that is the fault, where `fault` is not given.
+        made: makes the fault where it keeps count in files.
         line: the oracle's line that must be red without the guard.
+        settle: seconds to wait for calm, which will not come; with the guard it would come sooner.
     """
 
     guard: str
@@ -41,11 +43,14 @@ class Control:
     fault: Fault | None = None
     off: str = ""
     careless: str | None = None
-    crash: str = ""
+    made: Callable[[Path], Fault] | None = None
+    settle: float = 20.0
 
     def without(self, directory: Path) -> Fault:
         """The fault, on a stack without the guard; `directory` is for the orders of crashes."""
-        fault = self.fault or crash_fault(self.crash, directory, CRASHES)
+        fault = self.fault or (self.made and self.made(directory))
+        if fault is None:
+            raise ValueError(f"the control of {self.guard} must have a fault")
         if not self.off:
             return fault
         return replace(fault, arming={**fault.arming, "*": {**fault.arming.get("*", {}), OFF_VARIABLE: self.off}})
@@ -132,12 +137,18 @@ def strand(scene: Scene, _rng: random.Random) -> bool:
     return True
 
 
-DOOR = Fault(name="door unbound", inject=unbind_the_door)
+def dual_write(directory: Path) -> Fault:
+    """A process dies between its commit and what it would then send."""
+    return crash_fault("after the commit, before the ack", directory, CRASHES)
+
+
+DOOR = Fault(name="door unbound", inject=unbind_the_door, lasting=25.0)
 AGAIN = Fault(name="published again", inject=publish_again)
-UNSENT = Fault(name="lines dropped unsent", inject=drop_lines_unsent)
+UNSENT = Fault(name="lines dropped unsent", inject=drop_lines_unsent, lasting=10.0)
 BODIES = Fault(name="odd bodies", inject=odd_bodies)
 HEADERS = Fault(name="odd headers", inject=odd_headers)
-LOST_LINES = Fault(name="lines lost without a word", inject=strand)
+# A worker whose new line is lost before its heartbeat began ends itself, to be started again.
+LOST_LINES = Fault(name="lines lost without a word", inject=strand, tolerated=frozenset({judging.DIED}))
 NO_DEAD_QUEUE = Fault(name="dead-letter queue unbound", inject=reject_without_a_dead_letter_queue)
 CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8)
 WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6)
@@ -151,11 +162,11 @@ CONTROLS = (
     Control(guard="confirms", careless=CONFIRMS, fault=UNSENT, line=judging.LOST),
     Control(guard="mandatory", careless=MANDATORY, fault=DOOR, line=judging.LOST),
     Control(guard="inbox", off="inbox", fault=AGAIN, line=judging.DOUBLED),
-    Control(guard="fence", off="fence", fault=ZOMBIES, line=judging.DOUBLED),
+    Control(guard="fence", off="fence", made=zombies, line=judging.DOUBLED),
     Control(guard="guarded consumer", off="guarded consumer", fault=BODIES, line=judging.DIED),
     Control(guard="header check", off="header check", fault=HEADERS, line=judging.DIED),
-    Control(guard="outbox", off="outbox", crash="after the commit, before the ack", line=judging.LOST),
-    Control(guard="attempt counting", off="attempt counting", fault=POISON, line=judging.NOT_BURIED),
+    Control(guard="outbox", off="outbox", made=dual_write, line=judging.LOST),
+    Control(guard="attempt counting", off="attempt counting", fault=POISON, line=judging.NOT_BURIED, settle=60.0),
     Control(guard="heartbeat", off="heartbeat", fault=LOST_LINES, line=judging.LOST),
     Control(
         guard="at-least-once dead-lettering",

@@ -1,4 +1,4 @@
-"""Crash points: a process ends by `os._exit` at a named step between claim, effect, outbox, commit, publish and ack."""
+"""Crash points: a process ends by `os._exit`, or stops, at a named step between claim, effect, commit and ack."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import functools
 import importlib
 import os
 import random
+import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,6 +42,12 @@ POINTS = (
     Point(name="in the handler", process="first", place="workers.work:UnitOfWork.publish"),
     Point(name="before the effects", process="second", place="workers.work:UnitOfWork.flush", before=True),
     Point(name="after the effects, before the outcome", process="second", place="workers.work:UnitOfWork.flush"),
+    Point(
+        name="the handler has ended, nothing is committed",
+        process="first",
+        place="workers.execution:Execution._complete",
+        before=True,
+    ),
     Point(name="after the outcome, before the commit", process="first", place="workers.inbox:complete"),
     Point(name="after the commit, before the ack", process="first", place="workers.execution:Execution._complete"),
     Point(
@@ -75,22 +82,27 @@ POINTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """To crash at a point, so often, with so much chance each time; `directory` counts."""
+    """To crash at a point, so often, with so much chance each time; `directory` counts.
+
+    With `freeze` the process stops instead (SIGSTOP), until somebody lets it go on.
+    """
 
     point: str
     count: int
     chance: float
     directory: Path
+    freeze: bool = False
 
     def as_environment(self) -> dict[str, str]:
         """For a process's environment."""
-        return {CRASH_VARIABLE: f"{self.point}|{self.count}|{self.chance}|{self.directory}"}
+        return {CRASH_VARIABLE: f"{self.point}|{self.count}|{self.chance}|{self.freeze:d}|{self.directory}"}
 
     @classmethod
     def parse(cls, text: str) -> Order:
         """From an environment variable."""
-        point, count, chance, directory = text.split("|")
-        return cls(point=point, count=int(count), chance=float(chance), directory=Path(directory))
+        point, count, chance, freeze, directory = text.split("|")
+        place = Path(directory)
+        return cls(point=point, count=int(count), chance=float(chance), directory=place, freeze=freeze == "1")
 
     @property
     def done(self) -> int:
@@ -116,7 +128,11 @@ def arm(text: str) -> None:
     point = next(point for point in POINTS if point.name == order.point)
 
     def crash() -> None:
-        if order.take():
+        if not order.take():
+            return
+        if order.freeze:
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
             os._exit(CRASHED)
 
     def around(original: Callable[..., Any]) -> Callable[..., Any]:

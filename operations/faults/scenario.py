@@ -18,10 +18,13 @@ FIRST_SHARE, LAST_SHARE = 0.2, 0.8
 #: A load that stands still is what many faults are for: the next one comes after so many seconds anyway.
 STALL_SECONDS = 8.0
 SETTLE_SECONDS = 90.0
+#: Events published a second, unless the fault says otherwise.
+RATE = 100.0
 #: A fault that cannot be injected just now (its victim is down) is tried again so often, each tenth of a second.
 TRIES = 300
 
-Inject = Callable[["Scene", random.Random], bool]
+#: How often it took; a bool where that is once or not at all.
+Inject = Callable[["Scene", random.Random], int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,12 +41,15 @@ class Fault:
     """A way to hurt a stack.
 
     Attributes:
-        inject: does it once; False if it could not just now.
+        inject: does it once and tells how many it hit; 0 if it could not just now.
+        least: how many must have been hit; by default one each time.
         heal: takes back what would last.
         arming: environment of processes, by name or `*` for all.
         behaviour: shares of the load whose handler misbehaves.
         poison: whether some events kill each process that runs them.
         twice: groups that have a second worker.
+        lasting: seconds that the load is spread over, where there must be one while the fault is there.
+        every: seconds between injections, as long as the load goes on; by default they are spread over it.
         tolerated: lines that a known fault of a server may redden; they are shown all the same.
     """
 
@@ -54,8 +60,16 @@ class Fault:
     behaviour: Mapping[str, float] = field(default_factory=dict)
     poison: bool = False
     twice: tuple[str, ...] = ()
+    lasting: float | None = None
+    every: float | None = None
     tolerated: frozenset[str] = frozenset()
     injections: int = 5
+    least: int = 0
+
+    @property
+    def required(self) -> int:
+        """How many must have been hit for the scenario to count."""
+        return self.least or self.injections
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +86,7 @@ class Outcome:
     verdict: Verdict
 
 
-def run_scenario(
-    world: World, fault: Fault, *, events: int, seed: int, rate: float = 100.0, settle: float = SETTLE_SECONDS
-) -> Outcome:
+def run_scenario(world: World, fault: Fault, *, events: int, seed: int, settle: float = SETTLE_SECONDS) -> Outcome:
     """Run one scenario on a world and judge it; the world is whole again afterwards."""
     rng = random.Random(f"{fault.name} {seed}")  # noqa: S311 (repeatable, nothing secret)
     began = time.monotonic()
@@ -82,6 +94,7 @@ def run_scenario(
     world.start(fault.arming, twice=fault.twice)
     world.sink.calls.clear()
     ledger = Ledger()
+    rate = events / fault.lasting if fault.lasting else RATE
     plan = Plan(events=events, rate=rate, behaviour=fault.behaviour, poison=fault.poison)
     load = Load(world.load_url(), world.catalog, ledger, envelopes(plan, prefix, rng), plan.rate)
     oracle = Oracle(world=world, ledger=ledger, prefix=prefix)
@@ -109,22 +122,34 @@ def _hurt(scene: Scene, fault: Fault, oracle: Oracle, rng: random.Random) -> int
     """Inject the fault so often, spread over the middle of the load; returns how often it took."""
     whole = oracle.expected_effects()
     done = 0
+    if fault.every is not None:
+        _await_progress(oracle, whole * FIRST_SHARE)
+        while oracle.effects_so_far() < whole * LAST_SHARE:
+            done += fault.inject(scene, rng)
+            time.sleep(fault.every)
+        return done
+    published = fault.lasting is not None
     for number in range(fault.injections):
         share = FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * number / fault.injections
-        _await_progress(oracle, whole * share)
+        _await_progress(oracle, whole * share, published=published)
         for _ in range(TRIES):
-            if fault.inject(scene, rng):
-                done += 1
+            if hit := fault.inject(scene, rng):
+                done += hit
                 break
             time.sleep(0.1)
     return done
 
 
-def _await_progress(oracle: Oracle, goal: float) -> None:
-    last, since = oracle.effects_so_far(), time.monotonic()
+def _await_progress(oracle: Oracle, goal: float, *, published: bool = False) -> None:
+    """Wait until there are so many effects, or so many to come of what was published; not while all stands still."""
+
+    def progress() -> int:
+        return oracle.expected_effects(of_all=False) if published else oracle.effects_so_far()
+
+    last, since = progress(), time.monotonic()
     while last < goal and time.monotonic() - since < STALL_SECONDS:
         time.sleep(0.05)
-        now = oracle.effects_so_far()
+        now = progress()
         if now > last:
             last, since = now, time.monotonic()
 

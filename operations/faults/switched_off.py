@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from celery.worker.consumer import Consumer
 from kombu.message import Message as IncomingMessage
 from millrace.errors import InvalidEvent
 from sqlalchemy import Connection, update
@@ -69,31 +70,42 @@ def attempt_counting() -> None:
 
 
 def guarded_consumer() -> None:
-    """What the guard refuses goes to Celery as it came."""
-
-    def around(admit: Original) -> Original:
-        def lenient(self: guard.Guard, message: IncomingMessage) -> bool:
-            try:
-                receive(guard.delivery_of(message), self._runtime.catalog, self._trusted)
-            except InvalidEvent:
-                return True
-            return bool(admit(self, message))
-
-        return lenient
-
-    replace("workers.guard:Guard.admit", around)
+    """What the guard would refuse goes to Celery as it came, and so does what Celery makes of it."""
+    _hand_on(_refused)
+    replace("workers.guard:GuardedConsumer.on_decode_error", lambda _original: Consumer.on_decode_error)
 
 
 def header_check() -> None:
     """A message in Celery's format goes to Celery as it came, headers and all."""
+    _hand_on(lambda guarding, message: "task" in (message.headers or {}) and _refused(guarding, message))
 
-    def around(admit: Original) -> Original:
-        def trusting(self: guard.Guard, message: IncomingMessage) -> bool:
-            return "task" in message.headers or bool(admit(self, message))
 
-        return trusting
+def _refused(guarding: guard.Guard, message: IncomingMessage) -> bool:
+    try:
+        receive(guard.delivery_of(message), guarding._runtime.catalog, guarding._trusted)
+    except InvalidEvent:
+        return True
+    return False
 
-    replace("workers.guard:Guard.admit", around)
+
+def _hand_on(unchecked: Callable[[guard.Guard, IncomingMessage], bool]) -> None:
+    """Give Celery's own handler some messages without a look at them, and without a net below."""
+
+    def around(_original: Original) -> Original:
+        def create_task_handler(self: guard.GuardedConsumer, *arguments: Any, **named: Any) -> Original:
+            inner = Consumer.create_task_handler(self, *arguments, **named)
+            self._guard = guarding = guard.Guard(self._runtime, self.alive)
+
+            def on_message(message: IncomingMessage) -> None:
+                self.came += 1
+                if unchecked(guarding, message) or guarding.admit(message):
+                    inner(message)
+
+            return on_message
+
+        return create_task_handler
+
+    replace("workers.guard:GuardedConsumer.create_task_handler", around)
 
 
 def outbox() -> None:

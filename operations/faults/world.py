@@ -158,7 +158,7 @@ class World:
         login = (self.record.admin["user"], self.record.admin["password"])
         with httpx.Client(base_url=self.record.management, auth=login, timeout=30) as api:
             for queue in api.get(f"/api/queues/{self.record.vhost}").raise_for_status().json():
-                if queue["type"] != "stream":
+                if queue["durable"] and queue["type"] != "stream":
                     api.delete(f"/api/queues/{self.record.vhost}/{queue['name']}/contents").raise_for_status()
         self.apply()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import Connection, create_engine, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, create_engine, delete, insert, update
 from sqlalchemy.pool import StaticPool
 
 from operations.faults import judging
@@ -30,16 +30,17 @@ def store() -> Iterator[Connection]:
 @pytest.fixture
 def ledger(store: Connection) -> Ledger:
     """Four accepted events and one odd message, and a store that holds just what must become of them."""
-    types = {"p-1": Begun, "p-2": Called, "p-3": Unclaimed, "p-4": Poisonous}
+    types = {"p-1": Begun.event_type, "p-2": Called.event_type}
+    types |= {"p-3": Unclaimed.event_type, "p-4": Poisonous.event_type}
     ledger = Ledger(invalid={GARBAGE})
-    ledger.mean({id_: payload.event_type for id_, payload in types.items()})
+    ledger.mean(types)
     ledger.accept(list(types))
     for group, subject in (("first", "p-1"), ("second", "p-1"), ("caller", "p-2")):
         store.execute(insert(effects).values(effect(group, subject)))
     for group, id_ in (("first", "p-1"), ("caller", "p-2")):
         store.execute(insert(tables.inbox).values(inbox_row(group, id_)))
-    for id_ in types:
-        values = {"source": "/load", "event_id": id_, "type": types[id_].event_type, "accepted_at": 1.0}
+    for id_, type_ in types.items():
+        values = {"source": "/load", "event_id": id_, "type": type_, "accepted_at": 1.0}
         store.execute(insert(tables.accepted).values(values))
     store.execute(insert(tables.letters).values(letter("parked", "p-3", b"3")))
     store.execute(insert(tables.letters).values(letter("dead", "p-4", b"4")))
@@ -61,7 +62,7 @@ def inbox_row(group: str, id_: str) -> dict[str, object]:
 
 def letter(kind: str, id_: str | None, body: bytes) -> dict[str, object]:
     """A row of a letter."""
-    known = {"kind": kind, "state": "open", "event_id": id_, "cause": "c", "generation": 0, "headers": {}}
+    known: dict[str, object] = {"kind": kind, "state": "open", "event_id": id_, "cause": "c", "generation": 0, "headers": {}}
     return {**known, "routing_key": "k", "body": body, "letter_key": body.hex(), "received_at": 1.0}
 
 
@@ -100,11 +101,11 @@ def test_an_unsent_row_of_the_outbox_is_left_over(store: Connection, ledger: Led
     assert judge_store(store, ledger, "p-").found == {judging.LEFT_OVER: ["1 rows in the outbox"]}
 
 
-def of_kind(kind: str) -> object:
+def of_kind(kind: str) -> ColumnElement[bool]:
     """Letters of a kind."""
     return tables.letters.c.kind == kind
 
 
-def of_event(id_: str) -> object:
+def of_event(id_: str) -> ColumnElement[bool]:
     """Letters of an event."""
     return tables.letters.c.event_id == id_

@@ -1,0 +1,63 @@
+"""Zombies: attempts that stand still until others have overtaken them, and then go on to commit."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from pathlib import Path
+
+import psutil
+
+from operations.faults import judging
+from operations.faults.crash_points import GO, Order
+from operations.faults.scenario import Fault, Scene
+
+#: Longer than the broker waits for a heartbeat (up to three of 10 s) and than a lease (14 s): they are overtaken.
+FROZEN_SECONDS = 35.0
+COUNT = 6
+POINT = "the handler has ended, nothing is committed"
+
+
+def zombies(directory: Path) -> Fault:
+    """One of two workers of `first` is frozen with attempts that only have to commit, as a stalled machine would do."""
+    directory.mkdir(parents=True)
+    order = Order(point=POINT, count=COUNT, chance=1.0, directory=directory, freeze=True)
+
+    def freeze(scene: Scene, _rng: random.Random) -> int:
+        (directory / GO).touch()
+        pid = scene.world.pid(scene.world.worker("first"))
+        if pid is None:
+            return 0
+        worker = psutil.Process(pid)
+        _await_stopped(worker)
+        worker.suspend()
+        frozen = [child for child in worker.children() if child.status() == psutil.STATUS_STOPPED]
+        time.sleep(FROZEN_SECONDS)
+        for child in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                child.resume()
+        time.sleep(1)  # the worker would end what has overrun: the zombies go first
+        worker.resume()
+        return len(frozen)
+
+    arming = {"worker-first": {**order.as_environment(), "MILLRACE_CONCURRENCY": str(COUNT)}}
+    return Fault(
+        name="zombies",
+        inject=freeze,
+        injections=1,
+        least=5,
+        twice=("first",),
+        arming=arming,
+        lasting=10.0,
+        tolerated=frozenset({judging.DIED}),  # a worker that stood still for so long ends itself
+    )
+
+
+def _await_stopped(worker: psutil.Process, seconds: float = 8.0) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        stopped = [child for child in worker.children() if child.status() == psutil.STATUS_STOPPED]
+        if len(stopped) >= COUNT:
+            return
+        time.sleep(0.05)
