@@ -1,16 +1,22 @@
 """`millrace faults`: break a scratch stack in every way, and count what was lost or doubled."""
 
 import json
+import os
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from millrace.declarations import Catalog
 
 from operations.cli.output import as_option, emit_json, show_table
 
+if TYPE_CHECKING:
+    from operations.faults.scenario import Subject
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 #: What the suite runs by itself.
 CATALOG = "operations.faults.sample:CATALOG"
 HANDLERS = "operations.faults.sample_handlers"
@@ -21,10 +27,11 @@ HANDLERS = "operations.faults.sample_handlers"
 @click.option("--seed", type=int, help="Repeats a run; by default a new one is drawn and printed.")
 @click.option("--full", is_flag=True, help="Every fault, not only the dozen of `make faults`.")
 @click.option("--only", multiple=True, metavar="WORD", help="Only what has this word in its name; repeatable.")
+@click.option("--own", is_flag=True, help="Your catalog and handlers instead of the suite's own.")
+@click.option("--samples", type=FILE, help='With --own: events to publish, {"type": ..., "data": {...}} a line.')
+@click.option("--count", metavar="SQL", help="With --own: a query of (subject, count); a count above 1 is a double.")
 @click.option("--database", type=click.Choice(["postgresql", "sqlite"]), default="postgresql", show_default=True)
-@click.option(
-    "--server", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Another rabbitmq-server to run."
-)
+@click.option("--server", type=FILE, help="Another rabbitmq-server to run.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole report here, as JSON.")
 @as_option
 def command(
@@ -32,44 +39,68 @@ def command(
     seed: int | None,
     full: bool,
     only: Sequence[str],
+    own: bool,
+    samples: Path | None,
+    count: str | None,
     database: str,
     server: Path | None,
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Run the fault suite on a scratch stack of its own: faults, crash points, and each guard switched off once.
+    """Run the fault suite on a scratch stack: faults, crash points, and each guard switched off once.
 
-    Nothing of yours is touched. Exit code 1 if anything was lost or doubled, or if a guard that was off was not missed.
+    It has a broker and a database of its own, nothing of yours is touched. Exit code 1 if anything was lost or doubled,
+    or if a guard that was off was not missed. In the strings of samples {n} becomes a text that no other event has.
     """
+    if (samples or count) and not own:
+        raise click.UsageError("--samples and --count go with --own")
     from operations.faults.report import rows, whole_report  # noqa: PLC0415 (--help stays quick)
-    from operations.faults.sample import CATALOG as catalog  # noqa: PLC0415
-    from operations.faults.suite import Line, Sizes, run_all, steps  # noqa: PLC0415
+    from operations.faults.suite import Choice, Line, Sizes, run_all  # noqa: PLC0415
     from operations.faults.world import running_world  # noqa: PLC0415
 
-    chosen_seed = random.SystemRandom().randrange(1_000_000) if seed is None else seed
+    catalog, settings, subject = _subject(own, samples, count)
+    drawn = random.SystemRandom().randrange(1_000_000) if seed is None else seed
     began = time.monotonic()
     say = _said(began)
-    settings = {"MILLRACE_CATALOG": CATALOG, "MILLRACE_HANDLERS": HANDLERS}
     lines: list[Line] = []
     with running_world(catalog, say, settings=settings, database=database, server=server) as world:
-        chosen = steps(Sizes(faults=events), chosen_seed, full=full, only=only, world=world)
-        say(f"{len(chosen)} scenarios, seed {chosen_seed}")
-        for line in run_all(
-            world,
-            chosen,
-            lambda name: say(f"{len(lines) + 1}/{len(chosen)} {name}{_left(began, len(lines), len(chosen))}"),
-        ):
+        chosen = Choice(sizes=Sizes(faults=events), seed=drawn, full=full, only=only, own=subject).steps(world)
+        say(f"{len(chosen)} scenarios, seed {drawn}")
+        started = time.monotonic()
+
+        def before(name: str) -> None:
+            say(f"{len(lines) + 1}/{len(chosen)} {name}{_left(started, len(lines), len(chosen))}")
+
+        for line in run_all(world, chosen, before):
             lines.append(line)
             if not line.good:
-                say(f"    NOT GOOD: {line.outcome.verdict.counts() or 'no line is red'}")
-        whole = whole_report(lines, world, seed=chosen_seed, seconds=time.monotonic() - began)
+                red = line.outcome.verdict.counts() or "no line is red"
+                say(f"    NOT GOOD: {red}, injected {line.outcome.injections} {line.crashes or ''}")
+        whole = whole_report(lines, world, seed=drawn, seconds=time.monotonic() - began)
     if report:
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(whole, indent=1))
     _show(whole, rows(lines), as_json=as_json)
     if not all(line.good for line in lines):
-        click.echo(f"repeat it with: millrace faults --seed {chosen_seed}", err=True)
+        click.echo(f"repeat it with: --seed {drawn}", err=True)
         raise click.exceptions.Exit(1)
+
+
+def _subject(own: bool, samples: Path | None, count: str | None) -> tuple[Catalog, Mapping[str, str], "Subject | None"]:
+    """The catalog, what the processes are told of it, and, for your own, how it is loaded and judged."""
+    if not own:
+        from operations.faults.sample import CATALOG as SAMPLE  # noqa: PLC0415
+
+        return SAMPLE, {"MILLRACE_CATALOG": CATALOG, "MILLRACE_HANDLERS": HANDLERS}, None
+    from operations.connections import catalog  # noqa: PLC0415
+    from operations.faults.own import SamplesError, own_subject, read_samples  # noqa: PLC0415
+
+    known = catalog()
+    try:
+        found = read_samples(samples, known)
+    except SamplesError as error:
+        raise click.BadParameter(str(error), param_hint="--samples") from None
+    return known, os.environ, own_subject(known, found, count)
 
 
 def _said(began: float) -> Any:

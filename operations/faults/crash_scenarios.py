@@ -9,6 +9,7 @@ from pathlib import Path
 
 from operations.faults.crash_points import GO, POINTS, Order, Point
 from operations.faults.scenario import Fault, Scene
+from operations.local.fleet import worker_name
 
 #: A process with many steps an event crashes at some of them, one with few at each.
 CHANCES = {"first": 0.25, "second": 0.25}
@@ -22,19 +23,24 @@ class Round:
     fault: Fault
 
 
-def rounds(directory: Path, count: int) -> Iterator[Round]:
-    """All points, one of each process at a time, each to crash so often."""
+def rounds(directory: Path, count: int, own_groups: Sequence[str] = ()) -> Iterator[Round]:
+    """All points, one of each process at a time, each to crash so often.
+
+    With `own_groups` those that any handler reaches, a worker's points in the workers of all these groups.
+    """
     left: dict[str, list[Point]] = {}
     for point in POINTS:
-        left.setdefault(point.process, []).append(point)
+        if not own_groups or (point.process != "caller" and not point.behaviour):
+            process = "first" if own_groups and point.process == "second" else point.process
+            left.setdefault(process, []).append(point)
     number = 0
     while any(left.values()):
         points = [waiting.pop(0) for waiting in left.values() if waiting]
-        yield _round(points, directory / f"round-{number}", count)
+        yield _round(points, directory / f"round-{number}", count, own_groups)
         number += 1
 
 
-def _round(points: Sequence[Point], directory: Path, count: int) -> Round:
+def _round(points: Sequence[Point], directory: Path, count: int, own_groups: Sequence[str] = ()) -> Round:
     orders = []
     arming: dict[str, Mapping[str, str]] = {}
     behaviour: dict[str, float] = {}
@@ -43,7 +49,7 @@ def _round(points: Sequence[Point], directory: Path, count: int) -> Round:
         place.mkdir(parents=True)
         order = Order(point=point.name, count=count, chance=CHANCES.get(point.process, 1.0), directory=place)
         orders.append(order)
-        arming[process_name(point.process)] = order.as_environment()
+        arming |= dict.fromkeys(process_names(point.process, own_groups), order.as_environment())
         behaviour |= point.behaviour
 
     def go(_scene: Scene, _rng: random.Random) -> bool:
@@ -61,6 +67,8 @@ def crash_fault(name: str, directory: Path, count: int) -> Fault:
     return _round([next(point for point in POINTS if point.name == name)], directory, count).fault
 
 
-def process_name(process: str) -> str:
-    """A process of the fleet, from a point's: groups have a worker each."""
-    return process if process in ("relay", "keeper") else f"worker-{process}"
+def process_names(process: str, own_groups: Sequence[str]) -> list[str]:
+    """The processes of the fleet that a point's process stands for: groups have a worker each."""
+    if process in ("relay", "keeper"):
+        return [process]
+    return [worker_name(group) for group in own_groups or (process,)]

@@ -21,7 +21,7 @@ from operations.faults.world import World
 from workers.database import connect, reading
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Oracle:
     """Judges one scenario, whose events bear a prefix of their own."""
 
@@ -48,7 +48,7 @@ class Oracle:
         if self.effects_so_far() < self.expected_effects():
             return False
         try:
-            return not self._store_verdict(self.world.engine).found and not self._left_over()
+            return not self._store_verdict(self.world.engine).found and not messages_left(self.world)
         except SQLAlchemyError:
             return False
 
@@ -60,7 +60,7 @@ class Oracle:
         finally:
             engine.dispose()
         self._judge_calls(verdict)
-        verdict.add(LEFT_OVER, self._left_over())
+        verdict.add(LEFT_OVER, messages_left(self.world))
         verdict.add(DIED, (f"{name} x{count}" for name, count in self.world.unplanned().items()))
         return verdict
 
@@ -76,15 +76,16 @@ class Oracle:
         missing = len(self.ledger.accepted_of(Called.event_type)) - len(calls)
         verdict.add(NOT_CALLED, [f"{missing} calls too few"] if missing > 0 else [])
 
-    def _left_over(self) -> list[str]:
-        """What waits in the queues of the stack, the log of accepted events apart."""
-        record = self.world.record
-        login = (record.admin["user"], record.admin["password"])
-        url = f"{record.management}/api/queues/{record.vhost}"
-        fresh = {"disable_stats": "true", "enable_queue_totals": "true"}
-        try:
-            listed = httpx.get(url, params=fresh, auth=login, timeout=10).raise_for_status().json()
-        except httpx.HTTPError as error:
-            return [f"the broker does not say: {type(error).__name__}"]
-        full = {each["name"]: int(each.get("messages") or 0) for each in listed if each["name"] != names.ACCEPTED}
-        return [f"{count} messages in {name}" for name, count in sorted(full.items()) if count]
+
+def messages_left(world: World) -> list[str]:
+    """What waits in the queues of the stack, the log of accepted events apart."""
+    record = world.record
+    login = (record.admin["user"], record.admin["password"])
+    url = f"{record.management}/api/queues/{record.vhost}"
+    fresh = {"disable_stats": "true", "enable_queue_totals": "true"}
+    try:
+        listed = httpx.get(url, params=fresh, auth=login, timeout=10).raise_for_status().json()
+    except httpx.HTTPError as error:
+        return [f"the broker does not say: {type(error).__name__}"]
+    full = {each["name"]: int(each.get("messages") or 0) for each in listed if each["name"] != names.ACCEPTED}
+    return [f"{count} messages in {name}" for name, count in sorted(full.items()) if count]

@@ -10,13 +10,10 @@ import psutil
 from operations.faults import judging
 from operations.faults.scenario import Fault, Scene
 
-#: The groups that have work in every load.
-BUSY = ("first", "second", "caller")
-
 
 def kill_child(scene: Scene, rng: random.Random) -> bool:
     """SIGKILL one process of a worker's pool."""
-    children = scene.world.children(scene.world.worker(rng.choice(BUSY)))
+    children = scene.world.children(scene.world.worker(rng.choice(scene.world.busy)))
     if not children:
         return False
     try:
@@ -28,12 +25,12 @@ def kill_child(scene: Scene, rng: random.Random) -> bool:
 
 def kill_worker(scene: Scene, rng: random.Random) -> bool:
     """SIGKILL a worker's main process; its pool dies with it."""
-    return scene.world.signal(scene.world.worker(rng.choice(BUSY)), signal.SIGKILL)
+    return scene.world.signal(scene.world.worker(rng.choice(scene.world.busy)), signal.SIGKILL)
 
 
 def stop_worker(scene: Scene, rng: random.Random) -> bool:
     """SIGTERM a worker, as a rollout does; the supervisor starts it again."""
-    return scene.world.signal(scene.world.worker(rng.choice(BUSY)), signal.SIGTERM)
+    return scene.world.signal(scene.world.worker(rng.choice(scene.world.busy)), signal.SIGTERM)
 
 
 def kill_relay(scene: Scene, _rng: random.Random) -> bool:

@@ -6,6 +6,9 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
+
+from millrace.envelope import Envelope
 
 from operations.faults.judging import Verdict
 from operations.faults.ledger import Ledger
@@ -72,6 +75,39 @@ class Fault:
         return self.least or self.injections
 
 
+class Judge(Protocol):
+    """An oracle of one scenario."""
+
+    def effects_so_far(self) -> int:
+        """How much has come to its end; -1 while the store does not answer."""
+
+    def expected_effects(self, *, of_all: bool = True) -> int:
+        """How much must, of what is meant or of what was accepted till now."""
+
+    def settled(self) -> bool:
+        """Whether nothing is on its way any more, as far as a quick look tells."""
+
+    def judge(self) -> Verdict:
+        """The verdict by a fresh reader."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is loaded and how it is judged.
+
+    Attributes:
+        events: from a plan, a prefix of ids and a source of chance.
+        judge: from the world, the scenario's ledger and the prefix.
+    """
+
+    events: Callable[[Plan, str, random.Random], list[Envelope]]
+    judge: Callable[[World, Ledger, str], Judge]
+
+
+#: The suite's own catalog and handlers, whose effects are counted one by one.
+SAMPLE = Subject(events=envelopes, judge=Oracle)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What came of a scenario; `recovery` is the time from the last healing to the next effect, in seconds."""
@@ -86,7 +122,15 @@ class Outcome:
     verdict: Verdict
 
 
-def run_scenario(world: World, fault: Fault, *, events: int, seed: int, settle: float = SETTLE_SECONDS) -> Outcome:
+def run_scenario(
+    world: World,
+    fault: Fault,
+    *,
+    events: int,
+    seed: int,
+    settle: float = SETTLE_SECONDS,
+    subject: Subject = SAMPLE,
+) -> Outcome:
     """Run one scenario on a world and judge it; the world is whole again afterwards."""
     rng = random.Random(f"{fault.name} {seed}")  # noqa: S311 (repeatable, nothing secret)
     began = time.monotonic()
@@ -96,8 +140,8 @@ def run_scenario(world: World, fault: Fault, *, events: int, seed: int, settle: 
     ledger = Ledger()
     rate = events / fault.lasting if fault.lasting else RATE
     plan = Plan(events=events, rate=rate, behaviour=fault.behaviour, poison=fault.poison)
-    load = Load(world.load_url(), world.catalog, ledger, envelopes(plan, prefix, rng), plan.rate)
-    oracle = Oracle(world=world, ledger=ledger, prefix=prefix)
+    load = Load(world.load_url(), world.catalog, ledger, subject.events(plan, prefix, rng), plan.rate)
+    oracle = subject.judge(world, ledger, prefix)
     load.start()
     injections = _hurt(Scene(world=world, ledger=ledger, load=load), fault, oracle, rng)
     fault.heal(world)
@@ -118,7 +162,7 @@ def run_scenario(world: World, fault: Fault, *, events: int, seed: int, settle: 
     )
 
 
-def _hurt(scene: Scene, fault: Fault, oracle: Oracle, rng: random.Random) -> int:
+def _hurt(scene: Scene, fault: Fault, oracle: Judge, rng: random.Random) -> int:
     """Inject the fault so often, spread over the middle of the load; returns how often it took."""
     whole = oracle.expected_effects()
     done = 0
@@ -140,7 +184,7 @@ def _hurt(scene: Scene, fault: Fault, oracle: Oracle, rng: random.Random) -> int
     return done
 
 
-def _await_progress(oracle: Oracle, goal: float, *, published: bool = False) -> None:
+def _await_progress(oracle: Judge, goal: float, *, published: bool = False) -> None:
     """Wait until there are so many effects, or so many to come of what was published; not while all stands still."""
 
     def progress() -> int:
@@ -154,7 +198,7 @@ def _await_progress(oracle: Oracle, goal: float, *, published: bool = False) -> 
             last, since = now, time.monotonic()
 
 
-def _recovery(oracle: Oracle) -> float | None:
+def _recovery(oracle: Judge) -> float | None:
     """How long until the next effect; None if there is none left to come, or none came in a minute."""
     before, began = oracle.effects_so_far(), time.monotonic()
     while oracle.effects_so_far() == before:

@@ -16,7 +16,7 @@ from operations.faults.careless import publishing_without
 from operations.faults.controls import CONTROLS, Control
 from operations.faults.crash_scenarios import Round, rounds
 from operations.faults.judging import Verdict
-from operations.faults.scenario import Fault, Outcome, run_scenario
+from operations.faults.scenario import SAMPLE, Fault, Outcome, Subject, run_scenario
 from operations.faults.world import World
 from operations.faults.zombies import zombies
 from operations.local.errors import LocalError
@@ -85,36 +85,59 @@ class Line:
 
 
 Step = Callable[[World], Line]
+#: What needs handlers that misbehave on request, or attempts of a known group.
+OF_THE_SAMPLE = (
+    "hang and poison",
+    "zombies",
+    "odd bodies",
+    "odd headers",
+    "dead-letter queue unbound",
+    "binding deleted",
+)
 
 
-def steps(sizes: Sizes, seed: int, *, full: bool, only: Sequence[str], world: World) -> list[tuple[str, Step]]:
-    """Everything to run, by its name, in order; `only` keeps what contains one of these words."""
-    known = {**FAULTS, "zombies": zombies(world.layout.root / f"zombies-{seed}")}
-    chosen: list[tuple[str, Step]] = [
-        (name, partial(run_fault, fault=known[name], events=sizes.faults, seed=seed))
-        for name in (known if full else SHORT)
-    ]
-    chosen += [
-        (each.fault.name, partial(run_round, round_=each, events=sizes.crashes, seed=seed))
-        for each in rounds(world.layout.root / f"crashes-{seed}", CRASHES)
-    ]
-    chosen += [
-        (f"without {control.guard}", partial(run_control, control=control, events=sizes.controls, seed=seed))
-        for control in CONTROLS
-    ]
-    return [step for step in chosen if not only or any(word in step[0] for word in only)]
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What to run: every fault or the short list, with which seed, only names that have one of these words."""
+
+    sizes: Sizes
+    seed: int
+    full: bool = False
+    only: Sequence[str] = ()
+    own: Subject | None = None
+
+    def steps(self, world: World) -> list[tuple[str, Step]]:
+        """Everything to run, by its name, in order."""
+        directory, seed = world.layout.root / f"orders-{self.seed}", self.seed
+        faults = {**FAULTS, "zombies": zombies(directory / "zombies")}
+        named = [name for name in (faults if self.full else SHORT) if self.own is None or name not in OF_THE_SAMPLE]
+        crashes = rounds(directory / "crashes", CRASHES, () if self.own is None else world.groups())
+        subject = self.own or SAMPLE
+        chosen: list[tuple[str, Step]] = [
+            (name, partial(run_fault, fault=faults[name], events=self.sizes.faults, seed=seed, subject=subject))
+            for name in named
+        ]
+        chosen += [
+            (each.fault.name, partial(run_round, round_=each, events=self.sizes.crashes, seed=seed, subject=subject))
+            for each in crashes
+        ]
+        chosen += [
+            (f"without {control.guard}", partial(run_control, control=control, events=self.sizes.controls, seed=seed))
+            for control in (CONTROLS if self.own is None else ())
+        ]
+        return [step for step in chosen if not self.only or any(word in step[0] for word in self.only)]
 
 
-def run_fault(world: World, fault: Fault, events: int, seed: int) -> Line:
+def run_fault(world: World, fault: Fault, events: int, seed: int, subject: Subject = SAMPLE) -> Line:
     """A fault with every guard on: good if no line is red and the fault took as often as it should."""
-    outcome = run_scenario(world, fault, events=events, seed=seed)
+    outcome = run_scenario(world, fault, events=events, seed=seed, subject=subject)
     good = outcome.verdict.found.keys() <= fault.tolerated and outcome.injections >= fault.required
     return Line(kind="fault", name=fault.name, good=good, outcome=outcome)
 
 
-def run_round(world: World, round_: Round, events: int, seed: int) -> Line:
+def run_round(world: World, round_: Round, events: int, seed: int, subject: Subject = SAMPLE) -> Line:
     """Crash points: good if no line is red and each crashed as often as it should."""
-    outcome = run_scenario(world, round_.fault, events=events, seed=seed)
+    outcome = run_scenario(world, round_.fault, events=events, seed=seed, subject=subject)
     crashes = {order.point: order.done for order in round_.orders}
     good = outcome.verdict.green and min(crashes.values()) >= CRASHES
     return Line(kind="crash", name=round_.fault.name, good=good, outcome=outcome, crashes=crashes)

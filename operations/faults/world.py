@@ -44,6 +44,8 @@ Say = Callable[[str], None]
 STACK = "dev"
 #: Processes that the suite runs twice over its own entry, which can be told to fail.
 ARMED = "operations.faults.armed"
+#: The group that has work in few scenarios.
+POISONED = "poisoned"
 
 
 @dataclass
@@ -72,6 +74,11 @@ class World:
         """The worker groups."""
         return [group.name for group in self.catalog.groups]
 
+    @property
+    def busy(self) -> list[str]:
+        """The groups that handle what is loaded."""
+        return [group for group in self.groups() if group != POISONED]
+
     def load_url(self) -> str:
         """The broker URL that the load publishes by, through its proxy."""
         user = names.service_user(self.record.vhost, self.catalog.services[0].name)
@@ -88,7 +95,7 @@ class World:
         specs = [
             self._armed(spec, {**arming.get("*", {}), **arming.get(spec.name, {})})
             for spec in fleet(self.catalog, through, self.layout, self.settings)
-            if spec.name not in (FLOWER, MAIL_SINK)
+            if spec.name != FLOWER
         ]
         again = [
             dataclasses.replace(spec, name=f"{spec.name}-b")
@@ -102,6 +109,8 @@ class World:
         self.planned = self.restarts()
 
     def _armed(self, spec: ProcessSpec, arming: Mapping[str, str]) -> ProcessSpec:
+        if spec.name == MAIL_SINK:
+            return spec
         python, _module, module, *rest = spec.argv
         env = {**spec.env, SINK_VARIABLE: self.sink.url, **arming}
         return dataclasses.replace(spec, argv=(python, "-m", ARMED, module, *rest), env=env)

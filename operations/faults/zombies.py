@@ -49,12 +49,12 @@ def zombies(directory: Path) -> Fault:
         least=5,
         twice=("first",),
         arming=arming,
-        lasting=10.0,
+        lasting=5.0,
         tolerated=frozenset({judging.DIED}),  # a worker that stood still for so long ends itself
     )
 
 
-def _await_stopped(worker: psutil.Process, seconds: float = 8.0) -> None:
+def _await_stopped(worker: psutil.Process, seconds: float = 15.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         stopped = [child for child in worker.children() if child.status() == psutil.STATUS_STOPPED]

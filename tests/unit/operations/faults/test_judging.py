@@ -62,7 +62,14 @@ def inbox_row(group: str, id_: str) -> dict[str, object]:
 
 def letter(kind: str, id_: str | None, body: bytes) -> dict[str, object]:
     """A row of a letter."""
-    known: dict[str, object] = {"kind": kind, "state": "open", "event_id": id_, "cause": "c", "generation": 0, "headers": {}}
+    known: dict[str, object] = {
+        "kind": kind,
+        "state": "open",
+        "event_id": id_,
+        "cause": "c",
+        "generation": 0,
+        "headers": {},
+    }
     return {**known, "routing_key": "k", "body": body, "letter_key": body.hex(), "received_at": 1.0}
 
 

@@ -1,0 +1,162 @@
+"""The suite on your own catalog and handlers: judged by what the stack records, and by a query of yours."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from millrace.declarations import Catalog
+from millrace.envelope import Envelope, payload_from, seal
+from millrace.errors import InvalidEvent, UnknownEventType
+from sqlalchemy import Connection, Engine, func, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from operations.faults.judging import DEAD, DIED, DOUBLED, LEFT_OVER, LOST, NOT_INDEXED, NOT_PARKED, Verdict
+from operations.faults.ledger import Ledger
+from operations.faults.load import SOURCE, Plan
+from operations.faults.oracle import messages_left
+from operations.faults.scenario import Subject
+from operations.faults.world import World
+from operations.samples import sample_payloads
+from workers.database import connect, reading
+from workers.inbox import DEAD_LETTERED, FINAL
+from workers.tables import accepted, inbox, letters, outbox
+
+#: In a sample's strings, what becomes a text that no other event has.
+NUMBER = "{n}"
+ENDED = [*FINAL, DEAD_LETTERED]
+
+
+class SamplesError(Exception):
+    """A sample is missing or wrong; the message names it and says what it must be."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """An event to publish many of: its type, and its payload's fields."""
+
+    type: str
+    data: dict[str, Any]
+
+
+def read_samples(path: Path | None, catalog: Catalog) -> list[Sample]:
+    """The samples of a file, one JSON object {"type": ..., "data": {...}} a line, each checked against the catalog.
+
+    Without a file those that `make up` publishes. Raises SamplesError.
+    """
+    if path is None:
+        known = {event.type for event in catalog.events}
+        found = [
+            Sample(type=type_, data={**data, "user_id": NUMBER}) for type_, data in sample_payloads() if type_ in known
+        ]
+    else:
+        found = [_parsed(number, line) for number, line in enumerate(path.read_text().splitlines(), 1) if line.strip()]
+    if not found:
+        raise SamplesError('a sample event must be given, got none: --samples FILE, {"type": ..., "data": ...} a line')
+    for sample in found:
+        _envelope(sample, "check", catalog)
+    return found
+
+
+def _parsed(number: int, line: str) -> Sample:
+    try:
+        fields = json.loads(line)
+        return Sample(type=fields["type"], data=dict(fields["data"]))
+    except (ValueError, TypeError, KeyError):
+        raise SamplesError(f'line {number} must be {{"type": ..., "data": {{...}}}}, got {line[:100]!r}') from None
+
+
+def _envelope(sample: Sample, subject: str, catalog: Catalog) -> Envelope:
+    data = json.loads(json.dumps(sample.data).replace(NUMBER, subject))
+    try:
+        return seal(payload_from(catalog.event(sample.type).payload, data), source=SOURCE, id=subject)
+    except (InvalidEvent, UnknownEventType) as error:
+        raise SamplesError(f"a sample of {sample.type!r} is refused: {error}") from error
+
+
+def own_subject(catalog: Catalog, samples: Sequence[Sample], counting: str | None) -> Subject:
+    """Your events and how they are judged; `counting` is a query of yours that gives (subject, count)."""
+
+    def events(plan: Plan, prefix: str, rng: random.Random) -> list[Envelope]:
+        return [_envelope(rng.choice(samples), f"{prefix}-{number}", catalog) for number in range(plan.events)]
+
+    return Subject(events=events, judge=partial(OwnOracle, counting))
+
+
+class OwnOracle:
+    """Judges by the inbox, the letters, the index, the queues and, where there is one, the counting query."""
+
+    def __init__(self, counting: str | None, world: World, ledger: Ledger, prefix: str) -> None:
+        self._counting = counting
+        self._world = world
+        self._ledger = ledger
+        self._prefix = prefix
+
+    def effects_so_far(self) -> int:
+        """How many (event, group) have an outcome; -1 while the store does not answer."""
+        query = select(func.count()).where(inbox.c.event_id.startswith(self._prefix), inbox.c.state.in_(ENDED))
+        try:
+            with reading(self._world.engine) as connection:
+                return int(connection.execute(query).scalar_one())
+        except SQLAlchemyError:
+            return -1
+
+    def expected_effects(self, *, of_all: bool = True) -> int:
+        """How many outcomes there must be."""
+        ledger = self._ledger.copy()
+        return sum(len(self._groups(type_)) for type_ in (ledger.meant if of_all else ledger.accepted).values())
+
+    def _groups(self, type_: str) -> list[str]:
+        return [group.name for group in self._world.catalog.groups_for(type_)]
+
+    def settled(self) -> bool:
+        """Whether all have their outcome and nothing waits."""
+        try:
+            done = self.effects_so_far() >= self.expected_effects()
+            return done and not self._store_verdict(self._world.engine).found and not messages_left(self._world)
+        except SQLAlchemyError:
+            return False
+
+    def judge(self) -> Verdict:
+        """The verdict by a fresh reader; raises what the store raises of the counting query."""
+        engine = connect(self._world.record.database_url)
+        try:
+            verdict = self._store_verdict(engine)
+        finally:
+            engine.dispose()
+        verdict.add(LEFT_OVER, messages_left(self._world))
+        verdict.add(DIED, (f"{name} x{count}" for name, count in self._world.unplanned().items()))
+        return verdict
+
+    def _store_verdict(self, engine: Engine) -> Verdict:
+        verdict, confirmed = Verdict(), self._ledger.copy().accepted
+        with reading(engine) as connection:
+            self._judge_outcomes(verdict, connection, confirmed)
+            self._judge_letters(verdict, connection, confirmed)
+            index = select(accepted.c.event_id).where(accepted.c.event_id.startswith(self._prefix))
+            verdict.add(NOT_INDEXED, confirmed.keys() - set(connection.execute(index).scalars()))
+            unsent = connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one()
+            verdict.add(LEFT_OVER, [f"{unsent} rows in the outbox"] if unsent else [])
+            if self._counting:
+                counted = connection.execute(text(self._counting)).all()
+                verdict.add(DOUBLED, (f"{subject} x{count}" for subject, count in counted if count > 1))
+        return verdict
+
+    def _judge_outcomes(self, verdict: Verdict, connection: Connection, confirmed: dict[str, str]) -> None:
+        mine = (inbox.c.event_id.startswith(self._prefix), inbox.c.state.in_(ENDED))
+        rows = connection.execute(select(inbox.c.group_name, inbox.c.event_id).where(*mine))
+        ended = {(row.group_name, row.event_id) for row in rows}
+        wanted = {(group, id_) for id_, type_ in confirmed.items() for group in self._groups(type_)}
+        verdict.add(LOST, (f"{id_} at {group}" for group, id_ in wanted - ended))
+
+    def _judge_letters(self, verdict: Verdict, connection: Connection, confirmed: dict[str, str]) -> None:
+        columns = (letters.c.kind, letters.c.event_id, letters.c.cause)
+        kept = connection.execute(select(*columns).where(letters.c.event_id.startswith(self._prefix))).all()
+        verdict.add(DEAD, (f"{row.event_id}: {row.cause}" for row in kept if row.kind == "dead"))
+        parked = {row.event_id for row in kept if row.kind == "parked"}
+        verdict.add(NOT_PARKED, {id_ for id_, type_ in confirmed.items() if not self._groups(type_)} - parked)
