@@ -60,6 +60,11 @@ def command(since: float | None, grace: float, as_json: bool) -> None:
     from workers.database import connect  # noqa: PLC0415
 
     where, known = connections(), catalog()
+    if where.environment.get("MILLRACE_INBOX_URL"):
+        raise click.ClickException(
+            "the outcomes are in another store (MILLRACE_INBOX_URL), which cannot be compared with the database's log;"
+            " `millrace dead-letters list` shows what is open"
+        )
     engine = connect(where.database_url())
     try:
         comparison = Reconciliation(engine, known, since=_since(engine, since), grace=grace, queued=_queued(where))

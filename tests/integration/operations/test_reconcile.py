@@ -305,3 +305,12 @@ def test_the_command(engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch, 
     assert json.loads(millrace(url, monkeypatch, tmp_path, "--since", "1h", "--json").stdout)["unaccounted"] == []
     for wrong in (("--since", "yesterday"), ("--grace", "1"), ("--since", "1w"), ("extra",)):
         assert millrace(url, monkeypatch, tmp_path, *wrong).exit_code == INVALID
+
+
+def test_outcomes_in_another_store_are_not_guessed(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    accept(engine, "e")
+    monkeypatch.setenv("MILLRACE_INBOX_URL", "redis://127.0.0.1:1/0")
+    result = millrace(url, monkeypatch, tmp_path)
+    assert (result.exit_code, "the outcomes are in another store" in result.stderr) == (FAILED, True)

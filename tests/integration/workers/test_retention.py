@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from millrace import Catalog, WorkerGroup
+from millrace.derived import timing
+from millrace.errors import DeclarationError
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, Table, delete, func, insert, inspect, select, text, update
 
@@ -282,6 +285,18 @@ def test_it_stops_between_batches(engine: Engine, monkeypatch: pytest.MonkeyPatc
     assert len(left(engine, accepted)) == 3
 
 
+def test_what_may_have_gone_is_on_record_before_it_goes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper that is killed in its round must not leave a replay in doubt."""
+    monkeypatch.setattr(retention_removal, "BATCH", 1)
+    add_inbox(engine, "gone", OLD - 1)
+    add_inbox(engine, "still there", OLD)
+    with pytest.raises(Stopped):
+        Round(engine, CATALOG, DAYS, lambda _seconds: True).run()
+    assert left(engine, inbox) == {"still there"}
+    with pytest.raises(ReplayRefused):
+        replayed(engine, add_letter(engine, "gone", OLD))
+
+
 def test_two_at_once_remove_each_row_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention_removal, "BATCH", 5)
     for number in range(60):
@@ -364,6 +379,13 @@ def test_a_discarded_letter_goes_a_retention_after_it_was_closed(engine: Engine)
     with begin(engine) as connection:
         assert discard(connection, [letter]) == 1
     assert run(engine)["letters"] == 0
+
+
+def test_a_day_is_longer_than_any_lease() -> None:
+    slowest = replace(CATALOG.group(GROUP), longest_runtime=timedelta(hours=12))
+    with pytest.raises(DeclarationError):
+        replace(slowest, longest_runtime=timedelta(hours=12, seconds=1))
+    assert timing(slowest).lease < IN_HAND_SECONDS
 
 
 def test_reach_covers_the_longest_retry() -> None:
