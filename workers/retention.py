@@ -36,6 +36,8 @@ log = structlog.get_logger("millrace.retention")
 ROUND_SECONDS = 600.0
 #: After trouble.
 AGAIN_SECONDS = 60.0
+#: How long the keeper's end waits for the batch in hand; cut off, it is rolled back.
+STOP_SECONDS = 5.0
 #: How long it waits for another's lock before it gives way.
 PATIENCE_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.02
@@ -58,7 +60,7 @@ def retaining(settings: Settings) -> Iterator[None]:
         yield
     finally:
         stopping.set()
-        thread.join()
+        thread.join(STOP_SECONDS)
 
 
 def _keep_on(settings: Settings, stopping: threading.Event) -> None:
