@@ -93,8 +93,8 @@ class UnitOfWork:
     def publish(self, event: Payload) -> str:
         """Publish an event, or one of the group's own tasks, if and when this event's transaction commits.
 
-        With an inbox outside the database it is sent, confirmed, just before the outcome is recorded: perhaps twice,
-        with the same id. Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
+        With an inbox outside the database that is just before the outcome is recorded: it may be published twice, with
+        the same id. Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
         """
         group = self._held.request.group
         text = json.dumps([self.key, len(self._messages), event.event_type])
@@ -131,9 +131,9 @@ class UnitOfWork:
         return call_once(self._store, self._held, name, self.key, call, reconcile)
 
     @property
-    def messages(self) -> list[Message]:
-        """What was published, in order, for a store that cannot take it into a transaction."""
-        return [message for message, _ in self._messages]
+    def publishes(self) -> bool:
+        """Whether anything was published."""
+        return bool(self._messages)
 
     def flush(self, connection: Connection) -> None:
         """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""
