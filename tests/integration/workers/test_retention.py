@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from millrace import Catalog, WorkerGroup
+from millrace import Catalog
 from millrace.derived import timing
 from millrace.errors import DeclarationError
 from millrace.publishing.store_clock import store_now
@@ -392,9 +392,10 @@ def test_reach_covers_the_longest_retry() -> None:
     group = CATALOG.group(GROUP)
     longest = max(group.retry.delay_after(100) for _ in range(100))
     assert reach(group) > longest
-    slow = replace(group, retry=replace(group.retry, longest_delay=group.longest_runtime * 1_000, jitter=0.5))
-    assert reach(slow) > max(slow.retry.delay_after(100) for _ in range(100))
-    assert isinstance(slow, WorkerGroup)
+    retry = replace(group.retry, longest_delay=timedelta(days=1), factor=100, jitter=0.5)
+    slow = replace(group, retry=retry)
+    assert max(retry.delay_after(100) for _ in range(100)) > 1.2 * 86_400
+    assert reach(slow) > 1.5 * 86_400
 
 
 def weeks(engine: Engine) -> list[str]:
