@@ -1,6 +1,6 @@
 """The retention: a thread of the keeper that forgets what is older than the stack keeps (decision 0405).
 
-Store time only. Small transactions with pauses: it takes a fifth of the time of one connection at most. Two keepers at
+Store time only. Small transactions with pauses: it takes a twentieth of one connection's time at most. Two keepers at
 once do no harm: each removes what the other has not.
 """
 
@@ -42,7 +42,7 @@ STOP_SECONDS = 5.0
 PATIENCE_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.02
 #: Pauses are so many times as long as the work between them.
-PAUSE_FACTOR = 4.0
+PAUSE_FACTOR = 19.0
 DAY_SECONDS = 86_400.0
 
 _FIRST = select(func.min(inbox.c.group_name))
