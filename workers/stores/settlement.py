@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from workers.database import begin
 from workers.inbox import Claim
+from workers.stores.outcome_copy import copy_outcome
 from workers.stores.store import InboxStore, Outcome, TransactionalStore
 from workers.work import UnitOfWork
 
@@ -45,7 +46,8 @@ class Together:
 class Apart:
     """What is sent is committed to the database's outbox first, the outcome recorded in the store afterwards.
 
-    Cut in between, it is sent again with the same id, which consumers absorb (decision 0407).
+    Cut in between, it is sent again with the same id, which consumers absorb (decision 0407). With it goes a copy of
+    the outcome, for people: the store alone decides.
     """
 
     store: InboxStore
@@ -55,7 +57,7 @@ class Apart:
         """Commit what was published, then record the outcome."""
         if work is not None and work.publishes:
             self.store.require_held(held)  # stops a stale holder; what slips through is absorbed by its id
-            self.hand_over(work)
+        self.hand_over(held, work, outcome)
         self.store.complete(held, outcome)
 
     def bury(self, held: Claim, letter: Message, outcome: Outcome) -> None:
@@ -64,15 +66,18 @@ class Apart:
         Cut in between, the next delivery finds no attempt left and buries the event: no handler runs again.
         """
         self.store.exhaust(held, error=outcome.error or "")
-        self.hand_over_letter(held, letter)
+        self.hand_over_letter(held, letter, outcome)
         self.store.complete(held, outcome)
 
-    def hand_over(self, work: UnitOfWork) -> None:
+    def hand_over(self, held: Claim, work: UnitOfWork | None, outcome: Outcome) -> None:
         """Commit what was published to the outbox."""
         with begin(self.engine) as connection:
-            work.flush(connection)
+            if work is not None:
+                work.flush(connection)
+            copy_outcome(connection, held, outcome)
 
-    def hand_over_letter(self, held: Claim, letter: Message) -> None:
+    def hand_over_letter(self, held: Claim, letter: Message, outcome: Outcome) -> None:
         """Commit the dead letter to the outbox."""
         with begin(self.engine) as connection:
             connection.execute(outbox_row(letter, held.request.envelope.type))
+            copy_outcome(connection, held, outcome)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import pytest
 from millrace import names, seal
-from millrace.errors import Permanent
+from millrace.declarations import seconds
+from millrace.errors import Discard, Permanent
 from sqlalchemy import insert, select
 
 from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced, OrderShipped
@@ -27,6 +28,7 @@ from workers.settings import Settings
 from workers.stores.level import Level
 from workers.stores.settlement import Apart
 from workers.stores.store import InboxStore, StoreUnavailable
+from workers.tables import inbox as table
 from workers.tables import outbox
 from workers.work import UnitOfWork
 
@@ -70,6 +72,12 @@ class OneProcess(Runtime):
         received = Received(envelope=seal(payload, source="/x", id=id_), payload=payload)
         return Execution(self, received).run().outcome
 
+    def copied(self, id_: str) -> str | None:
+        """The outcome that the database has, for people."""
+        with reading(self.engine) as connection:
+            state: str | None = connection.execute(select(table.c.state).where(table.c.event_id == id_)).scalar()
+        return state
+
     def sent(self, exchange: str, id_: str) -> list[Any]:
         """What the outbox has for an exchange that is about an order."""
         with reading(self.engine) as connection:
@@ -93,7 +101,8 @@ def process(stack: Stack, module_bench: Bench) -> Iterator[Make]:
     def make(function: Function = ship, **more: Any) -> OneProcess:
         url = more.pop("broker_url", stack.url("group.ledger"))
         settings = Settings(broker_url=url, database_url=stack.database_url)
-        made.append(OneProcess(settings, CATALOG, CATALOG.group("ledger"), module_bench, function, **more))
+        unhurried = replace(CATALOG.group("ledger"), longest_runtime=seconds(60))
+        made.append(OneProcess(settings, CATALOG, unhurried, module_bench, function, **more))
         return made[-1]
 
     yield make
@@ -126,6 +135,7 @@ def test_processed_once(process: Make, id_: str) -> None:
     assert isinstance(one.settlement, Apart)
     assert [one.deliver(id_), one.deliver(id_)] == ["processed", "absorbed"]
     assert (one.runs, len(one.sent(names.IN, id_))) == ([1], 1)
+    assert one.copied(id_) == inbox.PROCESSED
 
 
 #: Where a process ends, how often the handler has run in the end, and how often the event was published.
@@ -182,6 +192,7 @@ def test_burial_cut_at_each_step(process: Make, module_bench: Bench, id_: str, c
     assert second.deliver(id_) == ("absorbed" if done else "dead-lettered")
     assert len(second.sent(names.DEAD, id_)) == letters
     assert (first.runs, second.runs) == ([1], [])
+    assert second.copied(id_) == inbox.DEAD_LETTERED
     assert second.deliver(id_) == "absorbed"
 
 
@@ -198,6 +209,24 @@ def test_overtaken_while_it_runs(process: Make, module_bench: Bench, id_: str) -
     stale = process(slow)
     assert stale.deliver(id_) == "overtaken"
     assert len(other.sent(names.IN, id_)) == 1
+
+
+def test_a_stale_copy_does_not_overwrite_a_later_outcome(process: Make, module_bench: Bench, id_: str) -> None:
+    """What people see is what the last holder recorded, however late a stale one comes."""
+
+    def discard(_event: OrderPlaced, _work: UnitOfWork) -> None:
+        raise Discard("nothing to do")
+
+    other = process(discard)
+
+    def slow(_event: OrderPlaced, _work: UnitOfWork) -> None:
+        assert other.deliver(id_) == "waiting"
+        module_bench.pass_time()
+        assert other.deliver(id_) == "discarded"
+
+    one = process(slow)
+    assert one.deliver(id_) == "overtaken"
+    assert one.copied(id_) == inbox.DISCARDED
 
 
 def test_failure_is_tried_again(process: Make, module_bench: Bench, id_: str) -> None:
