@@ -12,10 +12,12 @@ import pytest
 from sqlalchemy import select
 
 from tests.dynamodb_server import fresh_table
-from tests.integration.workers.sample_catalog import OrderPlaced
+from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced
 from tests.integration.workers.stack import Stack, until
 from tests.redis_server import RedisServer
 from workers import __main__ as program
+from workers.runtime import Runtime
+from workers.settings import Settings
 from workers.stores.opening import open_store
 from workers.tables import outbox
 
@@ -75,6 +77,16 @@ def test_a_store_that_is_too_weak_for_a_handler(
     assert code == 78
     assert "the inbox must have the level that its handlers need, got BEST_EFFORT" in said
     assert "(order.placed) needs TRANSACTIONAL" in said
+
+
+def test_the_parent_process_keeps_no_store(stack: Stack, redis_server: RedisServer) -> None:
+    """The look at start has its own connection: what children inherit would be shared by all of them."""
+    settings = Settings(
+        broker_url=stack.url("group.ledger"), database_url=stack.database_url, inbox_url=redis_server.url
+    )
+    runtime = Runtime(settings, CATALOG, CATALOG.group("ledger"))
+    runtime.require_inbox()
+    assert {"engine", "inbox", "settlement"}.isdisjoint(vars(runtime))
 
 
 def test_a_store_that_is_not_there(
