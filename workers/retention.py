@@ -17,6 +17,7 @@ from prometheus_client import Counter
 from sqlalchemy import Connection, Engine, case, func, select
 
 from workers.database import begin, connect, insert_into, reading
+from workers.reconciliation import note_addressed
 from workers.retention_clearance import asking, look, reach
 from workers.retention_partitions import drop_weeks, make_weeks
 from workers.retention_removal import (
@@ -80,6 +81,7 @@ def _keep_on(settings: Settings, stopping: threading.Event) -> None:
 def _look_and_remove(settings: Settings, catalog: Catalog, stopping: threading.Event) -> None:
     engine = connect(settings.database_url, patience=PATIENCE_SECONDS)
     try:
+        note_addressed(engine, catalog)
         ask, close = asking(settings.broker_url)
         try:
             look(engine, sorted({group.name for group in catalog.groups} | set(groups_stored(engine))), ask)
