@@ -13,6 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -31,7 +32,6 @@ CHUNK = 1_000_000
 ROUNDS = 30
 ROUND_SECONDS = 1.0
 WARM_UP_SECONDS = 5.0
-REMOVAL_SECONDS = 20.0
 #: As long as the retention keeps rows: so the rows are spread.
 DAYS = 30
 
@@ -132,39 +132,45 @@ def _compare(small: Engine, large: Engine) -> dict[str, object]:
 
 
 def _removing(engine: Engine) -> dict[str, object]:
-    """The same on the large inbox alone, without and with the retention at work on its oldest rows."""
-    found: dict[str, object] = {}
-    for name, removes in (("alone", False), ("while_removing", True)):
-        stopping, removed = threading.Event(), [0]
-        thread = threading.Thread(target=_remove, args=(engine, stopping, removed))
-        if removes:
-            thread.start()
-        taken = _work(engine, REMOVAL_SECONDS)
-        stopping.set()
-        if removes:
-            thread.join()
-        ordered = sorted(taken)
-        found[name] = {
-            "per_second": round(len(taken) / REMOVAL_SECONDS),
-            "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
-            "p99_ms": round(ordered[len(ordered) * 99 // 100] * 1000, 2),
-            "removed_per_second": round(removed[0] / REMOVAL_SECONDS),
-        }
-        _say(f"{name}: {found[name]}")
-    return found
+    """The large inbox alone, in turns without and with the retention at work on its oldest rows."""
+    taken: dict[bool, list[float]] = {False: [], True: []}
+    removed = 0
+    for number in range(ROUNDS):
+        removes = bool(number % 2)
+        stopping = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            removing = pool.submit(_remove, engine, stopping) if removes else None
+            taken[removes] += _work(engine, ROUND_SECONDS)
+            stopping.set()
+            removed += removing.result() if removing else 0
+    seconds = ROUNDS / 2 * ROUND_SECONDS
+    return {
+        "removed_per_second": round(removed / seconds),
+        **{name: _spread(taken[removes], seconds) for name, removes in (("alone", False), ("while_removing", True))},
+    }
 
 
-def _remove(engine: Engine, stopping: threading.Event, removed: list[int]) -> None:
-    """What the retention does, with its pauses."""
-    position = 0.0
+def _spread(taken: list[float], seconds: float) -> dict[str, float]:
+    ordered = sorted(taken)
+    return {
+        "per_second": round(len(ordered) / seconds),
+        "p50_ms": round(ordered[len(ordered) // 2] * 1000, 2),
+        "p99_ms": round(ordered[len(ordered) * 99 // 100] * 1000, 2),
+    }
+
+
+def _remove(engine: Engine, stopping: threading.Event) -> int:
+    """What the retention does, with its pauses; how many rows it removed."""
+    position, removed = 0.0, 0
     while not stopping.is_set():
         started = time.monotonic()
         with begin(engine) as connection:
             step = retention_removal.remove_inbox(
                 connection, GROUP, inbox.PROCESSED, time.time(), position, indexed_since=0.0
             )
-        position, removed[0] = step.position, removed[0] + step.removed
+        position, removed = step.position, removed + step.removed
         stopping.wait(max(SHORTEST_PAUSE_SECONDS, (time.monotonic() - started) * PAUSE_FACTOR))
+    return removed
 
 
 def _work(engine: Engine, seconds: float) -> list[float]:

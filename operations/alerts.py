@@ -158,6 +158,6 @@ def _keeper(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
 def _retention(situation: Situation) -> Iterator[Alert]:
     age = situation.store.retention_age
     if age is not None and age > RETENTION_SECONDS:
-        what = f"nothing old was removed for {age / 3600:.0f} hours, the tables grow"
+        what = f"no round of the retention has ended well for {age / 3600:.0f} hours, old rows stay"
         todo = "`millrace logs keeper` says why (service retention)"
         yield Alert(kind="retention", concerns="keeper", what=what, todo=todo)

@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import httpx
+
 from operations.local.ports import LOOPBACK, free_ports
 
 REGION = "eu-west-1"

@@ -120,8 +120,6 @@ class Execution:
             self.runtime.settlement.bury(held, self._letter(failure), outcome)
         except inbox.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
-        except PublishError as error:
-            raise GiveBack(f"cannot hand the dead letter to the broker: {error}") from error
         except STORE_ERRORS as error:
             return self._store_is_out(error, self.runtime.timing.lease)
         return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.cause)

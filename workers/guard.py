@@ -17,10 +17,11 @@ from kombu import compression
 from kombu.message import Message as IncomingMessage
 from millrace import names
 from millrace.declarations import WorkerGroup
-from millrace.errors import InvalidEvent, PublishError
+from millrace.errors import InvalidEvent, PublishError, UnknownSchemaVersion
 from millrace.publishing.message import Message
 
 from workers.liveness import WatchedConsumer
+from workers.newer import Newer
 from workers.outgoing import Failure, dead_letter, delayed, short_id
 from workers.received import Delivery, Received, body_bytes, celery_request, receive, trusted_users
 from workers.runtime import Runtime
@@ -95,6 +96,7 @@ class Guard:
         self._alive = alive
         self._group: WorkerGroup = runtime.group
         self._trusted = trusted_users(runtime.catalog, runtime.settings.vhost)
+        self._newer = Newer(runtime.catalog, runtime.group)
         self._handled = {payload.event_type for payload in (*self._group.handles, *self._group.tasks)}
 
     def admit(self, message: IncomingMessage) -> bool:
@@ -105,7 +107,12 @@ class Guard:
             if received.envelope.type not in self._handled:
                 raise InvalidEvent("type", f"{received.envelope.type} is not handled by {self._group.name}")
         except InvalidEvent as error:
-            self.bury(message, error)
+            later = self._newer.later(delivery, str(message.delivery_info.get("routing_key")), error)
+            if later is None:
+                self.bury(message, error)
+            else:
+                log.warning("waiting for another release", group=self._group.name, problem=error.field)
+                self._settle(message, later, requeue=True)
             return False
         if self._too_early(message, received):
             return False
@@ -133,7 +140,7 @@ class Guard:
     def bury(self, message: IncomingMessage, error: InvalidEvent) -> None:
         """Take a message, its bytes unchanged, to the dead letters with the reason."""
         delivery = delivery_of(message)
-        cause = "expired" if error.field == "expires" else "invalid"
+        cause = _cause(error)
         failure = Failure(cause=cause, error=str(error), worker=f"{self._group.name}@{socket.gethostname()}")
         log.warning("invalid", group=self._group.name, cause=cause, field=error.field, error=error.problem)
         letter = dead_letter(
@@ -166,6 +173,12 @@ class Guard:
         log.error("guard failed, message rejected to the dead letters", error=type(error).__name__)
         if not message.acknowledged:
             message.reject()
+
+
+def _cause(error: InvalidEvent) -> str:
+    if isinstance(error, UnknownSchemaVersion):
+        return "unknown dataschema"
+    return "expired" if error.field == "expires" else "invalid"
 
 
 def delivery_of(message: IncomingMessage) -> Delivery:

@@ -28,6 +28,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    true,
     update,
 )
 
@@ -39,6 +40,8 @@ log = structlog.get_logger("millrace.relay")
 #: So many due rows are looked at in a turn, and so many rows of one key are claimed at most.
 WINDOW = 200
 CHAIN = 50
+#: So many rows behind their keys' heads are put aside in a turn, at most.
+ASIDE = 500
 #: How long a refused row waits, at most.
 LONGEST_WAIT_SECONDS = 60
 #: How long a row behind its key's head is out of sight, at most: the head's turn brings it back before.
@@ -97,7 +100,7 @@ def _limit(raw: Any, _record: object) -> None:
 def anything_due(engine: Engine) -> bool:
     """Whether a turn would find something: a look that disturbs no writer."""
     with reading(engine) as connection:
-        return connection.execute(select(outbox.c.id).where(_DUE).limit(1)).first() is not None
+        return connection.execute(_first_due(1)).first() is not None
 
 
 def turn(engine: Engine, claim: str, settled: Settled | None, limit: int) -> Claimed:
@@ -111,23 +114,24 @@ def turn(engine: Engine, claim: str, settled: Settled | None, limit: int) -> Cla
 
 
 def _claim(connection: Connection, claim: str, limit: int) -> Claimed:
-    seen = connection.execute(
-        select(outbox.c.id, outbox.c.partition_key, (_NOW - outbox.c.created_at).label("age"))
-        .where(_DUE)
-        .order_by(outbox.c.due_at, outbox.c.id)
-        .limit(WINDOW)
-    ).fetchall()
+    seen = connection.execute(_first_due(WINDOW)).fetchall()
     chains = _chains(connection, [row.id for row in seen if row.partition_key is not None])
     # each row without a key is a chain of its own
     free = [[row.id] for row in seen if row.partition_key is None]
     free += [[row.id for row in chain] for chain in chains.values() if not chain[0].waits]
-    unlocked = _unlocked(connection, {row.id for row in seen}.union(*free))
+    unlocked = _unlocked(connection, [id_ for chain in free for id_ in chain])
     wanted = [id_ for chain in free for id_ in takewhile(unlocked.__contains__, chain)]
     taken = set(sorted(wanted)[:limit])
+    rows = _take(connection, claim, taken)
     stopped = {key for key, chain in chains.items() if chain[0].waits or chain[0].id in taken}
-    behind = [row for row in seen if row.partition_key in stopped and row.id in unlocked - taken]
-    _set_aside(connection, behind)
-    return Claimed(rows=_take(connection, claim, taken), more=len(seen) == WINDOW and bool(taken or behind))
+    aside = any(row.partition_key in stopped and row.id not in taken for row in seen)
+    if aside:
+        _set_aside(connection, stopped)
+    return Claimed(rows=rows, more=len(seen) == WINDOW and bool(taken or aside))
+
+
+def _first_due(count: int) -> Select[int, str | None]:
+    return select(outbox.c.id, outbox.c.partition_key).where(_DUE).order_by(outbox.c.due_at, outbox.c.id).limit(count)
 
 
 def _unlocked(connection: Connection, ids: Collection[int]) -> set[int]:
@@ -144,23 +148,22 @@ def _chains(connection: Connection, ids: Sequence[int]) -> dict[str, list[Row[An
     if not ids:
         return {}
     keys = select(outbox.c.partition_key).where(outbox.c.id.in_(ids)).distinct().subquery()
-    ahead = outbox.alias()
-    last = (
-        select(ahead.c.id)
-        .where(ahead.c.partition_key == keys.c.partition_key, ahead.c.published_at.is_(None))
-        .order_by(ahead.c.id)
-        .offset(CHAIN - 1)
-        .limit(1)
-        .scalar_subquery()
+    behind = outbox.alias()
+    first = (
+        select(behind.c.id, behind.c.partition_key)
+        .where(behind.c.partition_key == keys.c.partition_key, behind.c.published_at.is_(None))
+        .order_by(behind.c.id)
     )
-    ends = select(keys.c.partition_key, func.coalesce(last, _ANY_ID).label("last")).subquery()
+    waits = outbox.c.id, outbox.c.partition_key, _WAITS.label("waits")
+    if connection.dialect.name == "postgresql":
+        chain = first.limit(CHAIN).lateral()
+        rows = select(*waits).select_from(keys.join(chain, true()).join(outbox, outbox.c.id == chain.c.id))
+    else:  # SQLite has no LATERAL: up to the id of the last one
+        last = func.coalesce(first.with_only_columns(behind.c.id).offset(CHAIN - 1).limit(1).scalar_subquery(), _ANY_ID)
+        mine = and_(outbox.c.partition_key == keys.c.partition_key, outbox.c.id <= last)
+        rows = select(*waits).select_from(keys.join(outbox, mine)).where(_UNPUBLISHED)
     found: dict[str, list[Row[Any]]] = {}
-    for row in connection.execute(
-        select(outbox.c.id, outbox.c.partition_key, _WAITS.label("waits"))
-        .join(ends, outbox.c.partition_key == ends.c.partition_key)
-        .where(_UNPUBLISHED, outbox.c.id <= ends.c.last)
-        .order_by(outbox.c.id)
-    ):
+    for row in connection.execute(rows.order_by(outbox.c.id)):
         found.setdefault(row.partition_key, []).append(row)
     return found
 
@@ -177,12 +180,17 @@ def _take(connection: Connection, claim: str, ids: Collection[int]) -> list[Row[
     return sorted(rows, key=lambda row: int(row.id))
 
 
-def _set_aside(connection: Connection, rows: Sequence[Row[*tuple[Any, ...]]]) -> None:
-    """Rows behind their key's head leave the index of what is due, or every turn would look at all of them again."""
-    if rows:
-        seconds = min(max(RELAY_LEASE_SECONDS, min(row.age for row in rows)), LONGEST_ASIDE_SECONDS)
-        behind = outbox.c.id.in_([row.id for row in rows])
-        connection.execute(update(outbox).where(behind).values(due_at=store_now() + seconds))
+def _set_aside(connection: Connection, keys: Collection[str]) -> None:
+    """Due rows of keys whose head is not leave the index of what is due, or every turn would look at them again.
+
+    They come back with their head; if that should ever fail, by themselves after as long as they have waited.
+    """
+    first = _first_due(ASIDE).subquery()
+    behind = _lock(outbox.c.id.in_(select(first.c.id).where(first.c.partition_key.in_(keys))))
+    age = _NOW - outbox.c.created_at
+    wait = case((age < RELAY_LEASE_SECONDS, RELAY_LEASE_SECONDS), (age > LONGEST_ASIDE_SECONDS, LONGEST_ASIDE_SECONDS))
+    later = store_now() + func.coalesce(wait, age)
+    connection.execute(update(outbox).where(outbox.c.id.in_(behind)).values(due_at=later))
 
 
 def heal(engine: Engine) -> None:

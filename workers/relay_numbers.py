@@ -15,24 +15,29 @@ LAG = Gauge("millrace_relay_lag_seconds", "Age of the oldest unpublished outbox 
 WAITING = Gauge("millrace_relay_waiting", "Unpublished outbox rows")
 STOPPED = Gauge("millrace_relay_stopped_keys", "Partition keys that wait because the broker refuses their first row")
 
-#: Counting a long outbox is not free: so often it is done.
+#: So often the age of the oldest row is looked up, and the rows are counted: that is not free in a long outbox.
+LOOK_SECONDS = 0.5
 COUNT_SECONDS = 5.0
 _UNPUBLISHED = outbox.c.published_at.is_(None)
 _REFUSED_KEYED = (_UNPUBLISHED, outbox.c.partition_key.is_not(None), outbox.c.attempts > 0)
 
 
 class Numbers:
-    """Keeps the gauges: the age at every look, the counts every few seconds."""
+    """Keeps the gauges up to date, each as often as it is worth."""
 
     def __init__(self) -> None:
-        self._counted = -COUNT_SECONDS
+        self._looked = self._counted = -COUNT_SECONDS
 
     def look(self, engine: Engine) -> None:
-        """Bring the gauges up to date."""
+        """Bring the gauges up to date if it is time."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
+            return
+        self._looked = now
         with reading(engine) as connection:
             LAG.set(lag_seconds(connection))
-            if time.monotonic() - self._counted >= COUNT_SECONDS:
-                self._counted = time.monotonic()
+            if now - self._counted >= COUNT_SECONDS:
+                self._counted = now
                 WAITING.set(connection.execute(select(func.count()).where(_UNPUBLISHED)).scalar_one())
                 keys = select(func.count(outbox.c.partition_key.distinct())).where(*_REFUSED_KEYED)
                 STOPPED.set(connection.execute(keys).scalar_one())

@@ -11,7 +11,7 @@ import amqp
 from millrace import names
 from millrace.declarations import MAX_DELAY, WorkerGroup
 from millrace.derived import timing
-from millrace.publishing.connection import broker_options
+from millrace.publishing.addresses import connect_broker
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, func, select, update
 
@@ -22,6 +22,8 @@ from workers.tables import clearances, outbox
 IN_HAND_SECONDS = 86_400.0
 #: Room for rounding, and for an event that waits until a store is back.
 _ROOM_SECONDS = 60.0
+#: A broker that does not answer for so long is asked again in the next round.
+_ANSWER_SECONDS = 10
 #: The jitter that a retry may have at most.
 _LARGEST_JITTER = 0.5
 
@@ -61,8 +63,7 @@ def _note(engine: Engine, group: str, clear: float, now: float) -> None:
 
 def asking(broker_url: str) -> tuple[Ask, Callable[[], None]]:
     """What asks the broker, by any user of the vhost, and what closes the connection; raises what the broker raises."""
-    connection = amqp.Connection(**broker_options(broker_url), connect_timeout=10)
-    connection.connect()
+    connection = connect_broker(broker_url, connect_timeout=10, read_timeout=_ANSWER_SECONDS)
 
     def ask(queue: str) -> int | None:
         channel = connection.channel()

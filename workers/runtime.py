@@ -57,7 +57,7 @@ class Runtime:
     def settlement(self) -> Settlement:
         """How an attempt ends in that store."""
         inbox = self.inbox
-        return Together(inbox) if isinstance(inbox, DatabaseStore) else Apart(inbox, self.sender)
+        return Together(inbox) if isinstance(inbox, DatabaseStore) else Apart(inbox, self.engine)
 
     def require_inbox(self) -> None:
         """Raise SettingsError unless the store that the settings name is there and fit; opened for this only.

@@ -143,4 +143,6 @@ addressed = Table(
     Column("group_name", String(64), primary_key=True),
     Column("type", String(200), primary_key=True),
     Column("since", Float(53), nullable=False),
+    #: when the keeper last found it in its catalog
+    Column("seen_at", Float(53), nullable=False),
 )

@@ -37,7 +37,9 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def step(self, what: str) -> None:
-        """The loop has got so far and begins something else."""
+        """The loop has got so far and begins something else; nothing happens once the block is left."""
+        if self._over.is_set():
+            return
         now = time.monotonic()
         self._step = what, now
         if now - self._wound > _REWIND_SECONDS:

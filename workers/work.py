@@ -90,11 +90,13 @@ class UnitOfWork:
             raise LevelTooLow(f"work.execute must have an inbox in the database, got a {self._store.level.name} store")
         self._statements.append((statement, rows))
 
-    def publish(self, event: Payload) -> str:
+    def publish(self, event: Payload, *, partition_key: str | None = None) -> str:
         """Publish an event, or one of the group's own tasks, if and when this event's transaction commits.
 
-        With an inbox outside the database it is sent, confirmed, just before the outcome is recorded: perhaps twice,
-        with the same id. Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
+        Events of one partition key come to the broker in the order of the commits; another transaction that publishes
+        with the key waits for this one's end.
+        With an inbox outside the database that is just before the outcome is recorded: it may be published twice, with
+        the same id. Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
         """
         group = self._held.request.group
         text = json.dumps([self.key, len(self._messages), event.event_type])
@@ -103,7 +105,12 @@ class UnitOfWork:
         if owner is not None and owner.name != group:
             raise Permanent(f"{event.event_type} is a task of {owner.name}, {group} cannot send it")
         envelope = checked_envelope(
-            event, self._catalog, source=f"/{group}", id=id_, traceparent=self.event.traceparent
+            event,
+            self._catalog,
+            source=f"/{group}",
+            id=id_,
+            partition_key=partition_key,
+            traceparent=self.event.traceparent,
         )
         message = event_message(envelope) if owner is None else task_message(envelope, group)
         self._messages.append((message, envelope))
@@ -131,9 +138,9 @@ class UnitOfWork:
         return call_once(self._store, self._held, name, self.key, call, reconcile)
 
     @property
-    def messages(self) -> list[Message]:
-        """What was published, in order, for a store that cannot take it into a transaction."""
-        return [message for message, _ in self._messages]
+    def publishes(self) -> bool:
+        """Whether anything was published."""
+        return bool(self._messages)
 
     def flush(self, connection: Connection) -> None:
         """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""

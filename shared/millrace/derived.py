@@ -1,5 +1,6 @@
 """Settings derived from a group's declared longest runtime: the one place that relates them to each other."""
 
+import math
 from dataclasses import dataclass
 
 from millrace.declarations import WorkerGroup
@@ -30,6 +31,9 @@ RELAY_LEASE_SECONDS = RELAY_WINDOW_SECONDS + 2 * RELAY_SEND_SECONDS
 #: A step of a relay that takes longer is stuck, and its process is ended: two tries to send, each with a connection,
 #: its handshake and the confirms, and before and after them the store, end sooner, in success or in an error.
 RELAY_STUCK_SECONDS = 2 * 3 * RELAY_SEND_SECONDS + 3 * STORE_SECONDS
+#: What only another release of a group knows waits so often for it, in all at least so long: a rollout is over then.
+ROLLOUT_WAITS = 40
+ROLLOUT_SECONDS = 600.0
 #: A killed process is gone, and a stopped one has said goodbye, within this.
 END_SECONDS = 2.0
 
@@ -54,3 +58,8 @@ def timing(group: WorkerGroup) -> Timing:
     hard = longest + max(1.0, longest * 0.1) + MARGIN_SECONDS
     lease = hard + END_SECONDS
     return Timing(soft_limit=longest, hard_limit=hard, lease=lease, grace=lease + 2 * END_SECONDS)
+
+
+def rollout_pause(group: WorkerGroup) -> int:
+    """Whole seconds of each wait for another release: in all, each of three batches of workers has its grace."""
+    return math.ceil(max(ROLLOUT_SECONDS, 3 * timing(group).grace) / ROLLOUT_WAITS)

@@ -33,6 +33,7 @@ class UnknownSchemaVersion(InvalidEvent):
     """The payload's version is one that this release does not know."""
 
     def __init__(self, dataschema: str) -> None:
+        self.dataschema = dataschema
         super().__init__("dataschema", f"unknown dataschema {dataschema[:200]!r}")
 
 

@@ -5,15 +5,17 @@ from typing import Protocol
 
 from millrace.publishing.message import Message
 from millrace.publishing.outbox import outbox_row
-from millrace.publishing.sender import Sender
+from sqlalchemy import Engine
 
+from workers.database import begin
 from workers.inbox import Claim
+from workers.stores.outcome_copy import copy_outcome
 from workers.stores.store import InboxStore, Outcome, TransactionalStore
 from workers.work import UnitOfWork
 
 
 class Settlement(Protocol):
-    """Both raise Fenced if the claim was taken over, and one of STORE_ERRORS if the store does not answer."""
+    """Both raise Fenced if the claim was taken over, and one of STORE_ERRORS if a store does not answer."""
 
     def complete(self, held: Claim, work: UnitOfWork | None, outcome: Outcome) -> None:
         """Keep the work, if any, and record the outcome."""
@@ -24,7 +26,7 @@ class Settlement(Protocol):
 
 @dataclass(frozen=True)
 class Together:
-    """One transaction for all of it: the relay sends what was published, and the dead letter."""
+    """One transaction for all of it; the relay sends what was published, and the dead letter."""
 
     store: TransactionalStore
 
@@ -42,31 +44,40 @@ class Together:
 
 @dataclass(frozen=True)
 class Apart:
-    """What is sent is confirmed first, recorded afterwards: cut in between, it is sent again with the same id."""
+    """What is sent is committed to the database's outbox first, the outcome recorded in the store afterwards.
+
+    Cut in between, it is sent again with the same id, which consumers absorb (decision 0407). With it goes a copy of
+    the outcome, for people: the store alone decides.
+    """
 
     store: InboxStore
-    sender: Sender
+    engine: Engine
 
     def complete(self, held: Claim, work: UnitOfWork | None, outcome: Outcome) -> None:
-        """Send what was published, then record the outcome; raises PublishError, too."""
-        messages = work.messages if work is not None else []
-        if messages:
-            self.store.require_held(held)  # a stale holder is stopped here; what slips through is absorbed by its id
-            send_all(self.sender, messages)
+        """Commit what was published, then record the outcome."""
+        if work is not None and work.publishes:
+            self.store.require_held(held)  # stops a stale holder; what slips through is absorbed by its id
+        self.hand_over(held, work, outcome)
         self.store.complete(held, outcome)
 
     def bury(self, held: Claim, letter: Message, outcome: Outcome) -> None:
-        """Forbid further attempts, send the letter, then record the outcome; raises PublishError, too.
+        """Forbid further attempts, commit the letter to the outbox, then record the outcome.
 
-        Cut in between, the next delivery finds no attempt left and buries the event, so that none runs it again.
+        Cut in between, the next delivery finds no attempt left and buries the event: no handler runs again.
         """
         self.store.exhaust(held, error=outcome.error or "")
-        self.sender.send_one(letter)
+        self.hand_over_letter(held, letter, outcome)
         self.store.complete(held, outcome)
 
+    def hand_over(self, held: Claim, work: UnitOfWork | None, outcome: Outcome) -> None:
+        """Commit what was published to the outbox."""
+        with begin(self.engine) as connection:
+            if work is not None:
+                work.flush(connection)
+            copy_outcome(connection, held, outcome)
 
-def send_all(sender: Sender, messages: list[Message]) -> None:
-    """Send messages; raises the first PublishError if not all were confirmed."""
-    for error in sender.send(messages):
-        if error is not None:
-            raise error
+    def hand_over_letter(self, held: Claim, letter: Message, outcome: Outcome) -> None:
+        """Commit the dead letter to the outbox."""
+        with begin(self.engine) as connection:
+            connection.execute(outbox_row(letter, held.request.envelope.type))
+            copy_outcome(connection, held, outcome)

@@ -60,6 +60,9 @@ class ConfirmedConnection:
     def __init__(self, url: str, timeout: float, connect_timeout: float | None = None) -> None:
         self.timeout = timeout
         self.broken = False
+        #: The broker goes on refusing on a channel that met a full queue until that is drained, though its limit is
+        #: gone (RabbitMQ 3.10.8): only a new channel learns of it.
+        self.worn = False
         self.pid = os.getpid()
         self._last_tag = 0
         self._open: dict[int, int] = {}
@@ -152,8 +155,13 @@ class ConfirmedConnection:
                 self._results[index] = None
 
     def _on_nack(self, tag: int, multiple: bool) -> None:
+        self.worn = True
         for index in self._settle(tag, multiple):
-            self._results[index] = Refused("the broker refused the message (a queue is full or failing)")
+            sent = self._messages[index]
+            self._results[index] = Refused(
+                f"the broker refused {sent.routing_key!r} at exchange {sent.exchange!r}: a queue is full or failing "
+                "(`millrace verify` and `millrace status` say which); others may have it, send it again with its id"
+            )
 
     def _on_return(self, reason: amqp.ChannelError, exchange: str, key: str, message: amqp.Message) -> None:
         """A return comes before its message's confirm and bears no tag: the first open one that looks alike is it."""

@@ -72,7 +72,7 @@ class Sender:
 
     def _connected(self) -> ConfirmedConnection:
         current = self._connection
-        if current is not None and (current.broken or not current.looks_alive()):
+        if current is not None and (current.broken or current.worn or not current.looks_alive()):
             current.abandon()
             current = None
         if current is None:

@@ -67,7 +67,8 @@ def test_bad_message_is_a_dead_letter_with_its_reason_and_bytes(stack: Stack, sh
     stored = stack.letters()[[*NATIVE, *PLAIN].index(shape)]
     assert stored.error.split(": ")[0] == shape.field
     assert stored.body == (shape.body if isinstance(shape.body, bytes) else shape.body.encode())
-    assert stored.cause == ("expired" if shape.field == "expires" else "invalid")
+    causes = {"expires": "expired", "dataschema": "unknown dataschema"}
+    assert stored.cause == causes.get(shape.field, "invalid")
     assert stored.group_name == "ledger"
 
 

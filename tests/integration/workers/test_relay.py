@@ -17,10 +17,11 @@ from sqlalchemy.exc import OperationalError
 
 from operations.local.ports import free_ports
 from tests.integration.millrace.proxy import proxy_to
+from tests.integration.workers.outbox_rows import keyed
 from tests.integration.workers.stack import Stack, until
 from workers.database import begin, connect
 from workers.relay import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, POLL_SECONDS, Relay, Round
-from workers.relay_numbers import LAG
+from workers.relay_numbers import LAG, STOPPED, WAITING
 from workers.settings import Settings
 from workers.tables import outbox
 
@@ -175,13 +176,20 @@ def test_the_relay_pauses_longer_and_longer_while_the_broker_is_out(stack: Stack
     assert idle.noted == [POLL_SECONDS, POLL_SECONDS]
 
 
-def test_the_lag_is_told_in_every_round(stack: Stack, engine: Engine) -> None:
+def test_metrics_tell_what_waits(stack: Stack, engine: Engine) -> None:
     write(engine, homeless("old"))
     with begin(engine) as connection:
         connection.execute(outbox.update().values(created_at=outbox.c.created_at - 100))
-    LAG.set(0)
-    Relay().run(settings(stack, stack.url("relay")), OneRound())
-    assert [sample.value > 99 for metric in LAG.collect() for sample in metric.samples] == [True]
+    keyed(engine, "k1")
+    with begin(engine) as connection:
+        connection.execute(outbox.update().where(outbox.c.partition_key == "k").values(attempts=1))
+    for gauge in (LAG, WAITING, STOPPED):
+        gauge.set(0)
+    Relay().run(settings(stack, nowhere(stack)), OneRound())
+    told = [
+        sample.value for gauge in (LAG, WAITING, STOPPED) for metric in gauge.collect() for sample in metric.samples
+    ]
+    assert (told[0] > 99, *told[1:]) == (True, 2, 1)
 
 
 def test_a_broker_that_accepts_and_never_answers_is_an_outage_and_not_a_stuck_relay(

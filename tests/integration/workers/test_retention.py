@@ -6,10 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from millrace import Catalog, WorkerGroup
+from millrace import Catalog
+from millrace.derived import timing
+from millrace.errors import DeclarationError
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, Table, delete, func, insert, inspect, select, text, update
 
@@ -282,6 +285,18 @@ def test_it_stops_between_batches(engine: Engine, monkeypatch: pytest.MonkeyPatc
     assert len(left(engine, accepted)) == 3
 
 
+def test_what_may_have_gone_is_on_record_before_it_goes(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A keeper that is killed in its round must not leave a replay in doubt."""
+    monkeypatch.setattr(retention_removal, "BATCH", 1)
+    add_inbox(engine, "gone", OLD - 1)
+    add_inbox(engine, "still there", OLD)
+    with pytest.raises(Stopped):
+        Round(engine, CATALOG, DAYS, lambda _seconds: True).run()
+    assert left(engine, inbox) == {"still there"}
+    with pytest.raises(ReplayRefused):
+        replayed(engine, add_letter(engine, "gone", OLD))
+
+
 def test_two_at_once_remove_each_row_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention_removal, "BATCH", 5)
     for number in range(60):
@@ -366,13 +381,21 @@ def test_a_discarded_letter_goes_a_retention_after_it_was_closed(engine: Engine)
     assert run(engine)["letters"] == 0
 
 
+def test_a_day_is_longer_than_any_lease() -> None:
+    slowest = replace(CATALOG.group(GROUP), longest_runtime=timedelta(hours=12))
+    with pytest.raises(DeclarationError):
+        replace(slowest, longest_runtime=timedelta(hours=12, seconds=1))
+    assert timing(slowest).lease < IN_HAND_SECONDS
+
+
 def test_reach_covers_the_longest_retry() -> None:
     group = CATALOG.group(GROUP)
     longest = max(group.retry.delay_after(100) for _ in range(100))
     assert reach(group) > longest
-    slow = replace(group, retry=replace(group.retry, longest_delay=group.longest_runtime * 1_000, jitter=0.5))
-    assert reach(slow) > max(slow.retry.delay_after(100) for _ in range(100))
-    assert isinstance(slow, WorkerGroup)
+    retry = replace(group.retry, longest_delay=timedelta(days=1), factor=100, jitter=0.5)
+    slow = replace(group, retry=retry)
+    assert max(retry.delay_after(100) for _ in range(100)) > 1.2 * 86_400
+    assert reach(slow) > 1.5 * 86_400
 
 
 def weeks(engine: Engine) -> list[str]:

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 from millrace.errors import NotDone, Permanent
-from sqlalchemy import Engine, insert, select, update
+from millrace.publishing.outbox_keys import key_number
+from sqlalchemy import Engine, insert, select, text, update
 
 from tests.integration.workers.sample_catalog import CATALOG, LedgerCheck, OrderShipped
 from tests.integration.workers.sample_handlers import effects
@@ -51,6 +52,19 @@ def test_nothing_happens_before_the_flush(engine: Engine) -> None:
     assert len(rows(engine, effects)) == 1
     routes = [(row.exchange, row.routing_key, row.type) for row in rows(engine, outbox)]  # type: ignore[attr-defined]
     assert routes == [("in", "order.shipped", "order.shipped"), ("groups", "group.ledger", "ledger.check")]
+
+
+def test_events_of_a_key_are_written_with_it_and_hold_it(engine: Engine) -> None:
+    """Another writer of the key waits for the end of the event's transaction, so their order is that of the commits."""
+    work = work_on(engine, claimed(engine, group="ledger"))
+    work.publish(OrderShipped(order_id="1"), partition_key="order-1")
+    with begin(engine) as connection:
+        work.flush(connection)
+        if engine.dialect.name == "postgresql":
+            held = text("select objid from pg_locks where locktype = 'advisory'")
+            assert connection.execute(held).scalars().all() == [key_number("order-1") & 0xFFFFFFFF]
+    (row,) = rows(engine, outbox)
+    assert row.partition_key == "order-1"  # type: ignore[attr-defined]
 
 
 def test_published_ids_are_the_same_at_every_attempt(engine: Engine) -> None:

@@ -14,6 +14,10 @@ from millrace.derived import (
     LOOP_STUCK_SECONDS,
     NOT_CONSUMING_SECONDS,
     RECONNECT_SECONDS,
+    RELAY_LEASE_SECONDS,
+    RELAY_SEND_SECONDS,
+    RELAY_STUCK_SECONDS,
+    RELAY_WINDOW_SECONDS,
     SEND_SECONDS,
     SILENCE_SECONDS,
     STORE_SECONDS,
@@ -57,3 +61,12 @@ def test_a_worker_that_does_not_consume_notices_in_time() -> None:
 def test_a_loop_at_work_is_not_taken_for_stuck() -> None:
     two_tries_to_send = 2 * 3 * SEND_SECONDS
     assert two_tries_to_send + SEND_SECONDS < LOOP_STUCK_SECONDS < BOUND_SECONDS - LOOK_SECONDS
+
+
+def test_the_limits_of_a_relay() -> None:
+    """What it sends last is connected for and confirmed before its claim ends; only what hangs is called stuck."""
+    connection_and_confirms = 2 * RELAY_SEND_SECONDS
+    assert RELAY_WINDOW_SECONDS + connection_and_confirms <= RELAY_LEASE_SECONDS
+    two_tries_with_handshake = 2 * 3 * RELAY_SEND_SECONDS
+    assert two_tries_with_handshake + 2 * STORE_SECONDS < RELAY_STUCK_SECONDS
+    assert RELAY_LEASE_SECONDS < RELAY_STUCK_SECONDS

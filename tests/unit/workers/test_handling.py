@@ -8,7 +8,8 @@ from millrace.catalog import CATALOG
 from millrace.declarations import WorkerGroup
 from millrace.events import AccountCreated, UserSignedUp
 
-from workers.handling import Handler, HandlerMissing, group_of, handles, load_handlers
+from workers.handling import Handler, HandlerMissing, StoreTooWeak, group_of, handles, load_handlers, require_level
+from workers.stores.level import Level
 
 
 def test_group_of_a_module() -> None:
@@ -64,3 +65,32 @@ def test_a_handler_is_still_a_function() -> None:
     note(event, "work")  # type: ignore[arg-type]
     assert calls == [(event, "work")]
     assert note.__doc__ == "Note it."
+
+
+def made(needs: Level | None = None) -> Handler[UserSignedUp]:
+    """A handler that needs a level; None: it says nothing."""
+    more = {} if needs is None else {"needs": needs}
+
+    @handles(UserSignedUp, **more)  # type: ignore[arg-type]
+    def note(_event: UserSignedUp, _work: object) -> None:
+        """Nothing."""
+
+    return note
+
+
+@pytest.mark.parametrize("level", Level)
+@pytest.mark.parametrize("needs", Level)
+def test_a_level_that_is_too_low_is_refused(level: Level, needs: Level) -> None:
+    """The handler and both levels are named."""
+    if level >= needs:
+        require_level([made(needs)], level)
+        return
+    said = rf"got {level.name}: note \(user\.signed_up\) needs {needs.name}"
+    with pytest.raises(StoreTooWeak, match=said):
+        require_level([made(Level.BEST_EFFORT), made(needs)], level)
+
+
+def test_a_handler_that_says_nothing_needs_the_highest_level() -> None:
+    """The default is safe, and external calls are not repeated."""
+    assert made().needs is Level.TRANSACTIONAL
+    assert not made().external_may_repeat

@@ -63,6 +63,7 @@ def test_a_loop_that_goes_on_is_left_alone() -> None:
             for number in range(20):
                 watching.step(f"step {number}")
                 time.sleep(0.05)
+        watching.step("something else")
         time.sleep(1.2)
         print("still here")
     """)

@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("group_name", sa.String(length=64), nullable=False),
         sa.Column("type", sa.String(length=200), nullable=False),
         sa.Column("since", sa.Float(precision=53), nullable=False),
+        sa.Column("seen_at", sa.Float(precision=53), nullable=False),
         sa.PrimaryKeyConstraint("group_name", "type"),
     )
     now = _NOW[op.get_bind().dialect.name]
@@ -50,8 +51,8 @@ def upgrade() -> None:
         op.execute(sa.text(f"INSERT INTO millrace_retention VALUES ('{what}', 0, {now})"))  # noqa: S608
     op.execute(
         sa.text(
-            "INSERT INTO millrace_addressed (group_name, type, since)"
-            " SELECT group_name, type, min(first_seen_at) FROM millrace_inbox GROUP BY group_name, type"
+            "INSERT INTO millrace_addressed (group_name, type, since, seen_at)"
+            f" SELECT group_name, type, min(first_seen_at), {now} FROM millrace_inbox GROUP BY group_name, type"  # noqa: S608
         )
     )
 

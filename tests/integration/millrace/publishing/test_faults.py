@@ -13,8 +13,8 @@ from millrace.publishing import Publisher
 from millrace.publishing.connection import ConfirmedConnection
 from millrace.publishing.message import event_message
 
+from operations.faults.proxy import Proxy
 from operations.local.ports import free_ports
-from tests.integration.millrace.proxy import Proxy, proxy_to
 from tests.integration.millrace.stack import Stack, wait_until
 
 TIMEOUT = 0.5
@@ -26,7 +26,7 @@ EVENT = UserSignedUp(user_id="1")
 
 @pytest.fixture
 def proxy(stack: Stack) -> Iterator[Proxy]:
-    with proxy_to(stack.broker.amqp_host, stack.broker.amqp_port) as one:
+    with Proxy(stack.broker.amqp_host, stack.broker.amqp_port) as one:
         yield one
 
 
@@ -45,11 +45,11 @@ def publish_works_again(stack: Stack, publisher: Publisher) -> None:
 
 def test_a_late_confirm_is_never_taken_for_another_message(stack: Stack, proxy: Proxy, publisher: Publisher) -> None:
     with stack.full_queue("user.signed_up", room=1):
-        proxy.hold_answers()
+        proxy.hold(up=False)
         with pytest.raises(ConfirmTimeout, match=r"no confirm from the broker within 0\.5 s"):
             publisher.publish(EVENT, id="held")
         assert [event.id for event in stack.taken("signup", 1)] == ["held"]
-        proxy.open_all()
+        proxy.let_pass()
         with pytest.raises(Refused):
             publisher.publish(EVENT, id="refused")
 
@@ -71,7 +71,7 @@ def test_confirms_are_matched_to_the_messages_they_are_for(stack: Stack) -> None
 def test_a_black_hole_is_noticed_in_bounded_time(stack: Stack, proxy: Proxy, publisher: Publisher, size: int) -> None:
     events = [Envelope(id=str(n), source="/test", type="user.signed_up", data={"user_id": "1"}) for n in range(500)]
     events = [Envelope.from_fields({**each.model_dump(), "padding": "x" * size}) for each in events]
-    proxy.black_hole()
+    proxy.hold()
     start = time.monotonic()
     with pytest.raises(NotAllPublished) as caught:
         publisher.publish_many(events)
@@ -80,18 +80,18 @@ def test_a_black_hole_is_noticed_in_bounded_time(stack: Stack, proxy: Proxy, pub
     kinds = {type(error) for error in caught.value.failed.values()}
     # Where the line is full the system may give the connection up first; then a new one is tried.
     assert kinds == {ConfirmTimeout} or (size > 1 and kinds == {BrokerUnreachable})
-    proxy.open_all()
+    proxy.let_pass()
     publish_works_again(stack, publisher)
 
 
 def test_a_broker_that_accepts_but_does_not_answer_is_unreachable_in_bounded_time(stack: Stack, proxy: Proxy) -> None:
-    proxy.black_hole()
+    proxy.hold()
     with Publisher(stack.service_url(port=proxy.port), timeout=TIMEOUT) as publisher:
         start = time.monotonic()
         with pytest.raises(BrokerUnreachable, match="no connection to the broker"):
             publisher.publish(EVENT)
         assert time.monotonic() - start < BOUND
-        proxy.open_all()
+        proxy.let_pass()
         publish_works_again(stack, publisher)
 
 

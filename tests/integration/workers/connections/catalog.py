@@ -15,12 +15,20 @@ class Called(Payload):
     together: int = 1
 
 
+class Unheard(Payload):
+    """Nobody calls."""
+
+    event_type: ClassVar[str] = "nobody.called"
+    name: str
+
+
 RETRY = Retry(attempts=3, delay=seconds(1), factor=1, jitter=0)
 CATALOG = Catalog(
-    events=[Event(Called)],
+    events=[Event(Called), Event(Unheard)],
     groups=[
         WorkerGroup(name, handles=[Called], longest_runtime=seconds(6), retry=RETRY)
-        for name in ("desk", "lost-consumer", "full-neighbour", "dead-pool", "no-queue")
-    ],
+        for name in ("desk", "full-neighbour", "dead-pool", "no-queue")
+    ]
+    + [WorkerGroup("lost-consumer", handles=[Unheard])],
     services=[Service("web")],
 )

@@ -46,7 +46,7 @@ class Connections:
         return self
 
     def send(self, messages: list[object]) -> list[PublishError | None]:
-        self.broken = True
+        self.broken = self.worn = True
         return [None] * len(messages)
 
     def abandon(self) -> None:

@@ -1,12 +1,10 @@
 """Group lost-consumer: answers calls."""
 
-from tests.integration.workers.connections.catalog import Called
-from tests.integration.workers.connections.handlers import answer
+from tests.integration.workers.connections.catalog import Unheard
 from workers.handling import handles
 from workers.work import UnitOfWork
 
 
-@handles(Called)
-def take(event: Called, work: UnitOfWork) -> None:
-    """Answer."""
-    answer("lost-consumer", event, work)
+@handles(Unheard)
+def take(_event: Unheard, _work: UnitOfWork) -> None:
+    """Never called."""

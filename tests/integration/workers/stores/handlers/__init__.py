@@ -1,0 +1,1 @@
+"""Handlers of the test catalog that need less than the database."""
