@@ -29,7 +29,7 @@ from tests.real_servers import Broker, missing
 from workers.database import connect, reading
 from workers.tables import outbox
 
-EVENTS, SECONDS = (int(part) for part in os.environ.get("MILLRACE_ALARM", "50x5").split("x"))
+EVENTS, SECONDS = (int(part) for part in os.environ.get("MILLRACE_ALARM", "50x4").split("x"))
 LONG = "MILLRACE_ALARM" in os.environ
 MOST_SECONDS = 0.050
 #: No machine has so little memory that a running broker keeps below it; what the broker has by default.
@@ -99,8 +99,7 @@ def publish(url: str) -> list[float]:
 @pytest.mark.timeout(180 + 2 * SECONDS)
 def test_the_callers_transactions_go_on_and_all_is_processed_after_the_alarm(alarmed: Alarmed) -> None:
     stack = alarmed.stack
-    for name in ("one", "two"):
-        stack.start(name, "relay", "workers.relay")
+    stack.start_relay()
     stack.start_worker("ledger")
     stack.consuming("ledger")
     alarmed.alarm(ALARMING)
@@ -113,15 +112,16 @@ def test_the_callers_transactions_go_on_and_all_is_processed_after_the_alarm(ala
     finally:
         over = time.monotonic()
         alarmed.alarm(USUAL)
-    until(lambda: stack.count("ledger") == (EVENTS, EVENTS), what="all of them, processed", seconds=60)
-    recovered = time.monotonic() - over
     until(lambda: stack.rows(select(func.count()).where(outbox.c.published_at.is_(None)))[0][0] == 0, what="no rest")
+    published = time.monotonic() - over
+    until(lambda: stack.count("ledger") == (EVENTS, EVENTS), what="all of them, processed", seconds=60)
+    processed = time.monotonic() - over
     assert all(process.poll() is None for process in stack.processes.values())
     p50, p99 = statistics.median(lasted), statistics.quantiles(lasted, n=100)[98]
     print(
         f"{EVENTS} events during {SECONDS} s of alarm: the callers' transactions took {p50 * 1000:.1f} ms (p50), "
         f"{p99 * 1000:.1f} ms (p99), {max(lasted) * 1000:.1f} ms (longest); "
-        f"all processed {recovered:.1f} s after its end was asked for"
+        f"all published {published:.1f} s and processed {processed:.1f} s after its end was asked for"
     )
     assert p99 < MOST_SECONDS or not LONG
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from millrace.derived import RELAY_LEASE_SECONDS, STORE_SECONDS
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, delete, select, text
 
 from tests.integration.workers.outbox_rows import (
     claim,
@@ -17,6 +17,7 @@ from tests.integration.workers.outbox_rows import (
     row_of,
     shift,
 )
+from tests.postgres_server import fresh_database
 from workers.database import begin, connect, reading
 from workers.migrate import migrate
 from workers.relay_claims import (
@@ -34,13 +35,30 @@ from workers.tables import outbox
 LEASE = RELAY_LEASE_SECONDS
 
 
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A store for all tests here, once of each kind: its URL."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'millrace.db'}"
+        migrate(url)
+        yield url
+        return
+    with fresh_database(request.getfixturevalue("postgres_url")) as url:
+        migrate(url)
+        yield url
+
+
 @pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    """A fresh store, as a relay is connected to it."""
-    migrate(database_url)
-    made = relay_engine(database_url)
+def engine(store: str) -> Iterator[Engine]:
+    """An empty outbox, as a relay is connected to it."""
+    made = relay_engine(store)
+    with begin(made) as connection:
+        connection.execute(delete(outbox))
     yield made
     made.dispose()
+
+
+POSTGRES_ONLY = pytest.mark.parametrize("store", ["postgresql"], indirect=True)
 
 
 def test_a_claimed_row_is_nobody_elses(engine: Engine) -> None:
@@ -167,12 +185,12 @@ def test_a_whole_outbox_of_many_keys_is_published_once_and_in_order(engine: Engi
         assert [name for name in order if name[0] == key] == [name for name in names if name[0] == key]
 
 
-def test_relays_at_the_same_time_get_different_rows(engine: Engine, database_url: str) -> None:
+def test_relays_at_the_same_time_get_different_rows(engine: Engine, store: str) -> None:
     keyed(engine, *(f"{'abcd-'[number % 5]}{number}" for number in range(400)))
     start = threading.Barrier(4)
 
     def relay(number: int) -> list[str]:
-        own = relay_engine(database_url)
+        own = relay_engine(store)
         start.wait()
         got = [name for turn_ in range(8) for name in named(claim(own, f"{number}:{turn_}", 30))]
         own.dispose()
@@ -210,10 +228,10 @@ def test_healing_leaves_what_waits_for_good_reason(engine: Engine) -> None:
     assert claim(engine, "two") == []
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_row_that_somebody_has_locked_keeps_back_its_key_only(engine: Engine, database_url: str) -> None:
+@POSTGRES_ONLY
+def test_a_row_that_somebody_has_locked_keeps_back_its_key_only(engine: Engine, store: str) -> None:
     keyed(engine, "a1", "a2", "a3", "b1", "-1", "-2")
-    hand = connect(database_url)
+    hand = connect(store)
     with begin(hand) as connection:
         connection.execute(select(outbox).where(outbox.c.event_id.in_(["a2", "-1"])).with_for_update())
         rows = claim(engine, "one")
@@ -224,11 +242,11 @@ def test_a_row_that_somebody_has_locked_keeps_back_its_key_only(engine: Engine, 
     assert named(claim(engine, "two")) == ["a2", "a3", "-1"]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_row_that_is_locked_after_its_claim_holds_up_no_record(engine: Engine, database_url: str) -> None:
+@POSTGRES_ONLY
+def test_a_row_that_is_locked_after_its_claim_holds_up_no_record(engine: Engine, store: str) -> None:
     keyed(engine, "a1", "-1")
     rows = claim(engine, "one")
-    hand = connect(database_url)
+    hand = connect(store)
     with begin(hand) as connection:
         connection.execute(select(outbox).where(outbox.c.event_id == "a1").with_for_update())
         record(engine, "one", rows, "a1", "-1")
@@ -236,10 +254,10 @@ def test_a_row_that_is_locked_after_its_claim_holds_up_no_record(engine: Engine,
     assert [row_of(engine, name).published_at is None for name in ("a1", "-1")] == [True, False]
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_relay_that_is_stopped_in_its_turn_loses_it(engine: Engine, database_url: str) -> None:
+@POSTGRES_ONLY
+def test_a_relay_that_is_stopped_in_its_turn_loses_it(engine: Engine, store: str) -> None:
     keyed(engine, "-1")
-    stopped = relay_engine(database_url)
+    stopped = relay_engine(store)
     with reading(stopped) as connection:
         limit = connection.execute(text("show idle_in_transaction_session_timeout")).scalar_one()
         longest = connection.execute(text("show statement_timeout")).scalar_one()

@@ -20,7 +20,7 @@ from workers.database import begin
 from workers.tables import outbox
 from workers.watchdog import EX_STUCK
 
-EVENTS = 300
+EVENTS = 240
 KEYS = "abcdef"
 LEASE = 2.0
 RELAY = "tests.integration.workers.impatient_relay"

@@ -51,8 +51,8 @@ def upgrade() -> None:
         op.execute(sa.text(f"INSERT INTO millrace_retention VALUES ('{what}', 0, {now})"))  # noqa: S608
     op.execute(
         sa.text(
-            "INSERT INTO millrace_addressed (group_name, type, since, seen_at)"
-            f" SELECT group_name, type, min(first_seen_at), {now} FROM millrace_inbox GROUP BY group_name, type"  # noqa: S608
+            "INSERT INTO millrace_addressed (group_name, type, since, seen_at)"  # noqa: S608
+            f" SELECT group_name, type, min(first_seen_at), {now} FROM millrace_inbox GROUP BY group_name, type"
         )
     )
 
