@@ -18,15 +18,9 @@ from pathlib import Path
 import psycopg
 
 from operations.local.ports import LOOPBACK, free_ports
+from operations.local.spawn import dies_with_parent
 
 UNPRIVILEGED = "postgres"
-
-
-def find_postgres() -> Path | None:
-    """The folder of PostgreSQL's programs, or None."""
-    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
-    on_path = shutil.which("initdb")
-    return packaged[0] if packaged else Path(on_path).parent if on_path else None
 
 
 @contextmanager
@@ -76,6 +70,7 @@ def _server(programs: Path, directory: Path, user: str | None) -> Iterator[str]:
             stderr=subprocess.STDOUT,
             user=user,
             cwd=directory,
+            preexec_fn=dies_with_parent(signal.SIGINT),  # noqa: PLW1509 (a run that is killed leaves nothing)
         )
     try:
         url = f"postgresql+psycopg://millrace:{password}@{LOOPBACK}:{port}"

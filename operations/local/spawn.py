@@ -32,11 +32,12 @@ def spawn(spec: ProcessSpec, log: IO[bytes], *, when_parent_dies: signal.Signals
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_dies_with_parent(when_parent_dies),  # noqa: PLW1509 - called from the one thread there is
+        preexec_fn=dies_with_parent(when_parent_dies),  # noqa: PLW1509 - called from the one thread there is
     )
 
 
-def _dies_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+def dies_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """What a child does before it becomes its program, to get a signal when this process dies; None if it cannot."""
     libc, parent = _libc, os.getpid()
     if libc is None:
         return None

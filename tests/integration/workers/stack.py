@@ -23,6 +23,7 @@ from millrace.publishing.connection import broker_options
 from sqlalchemy import Engine, Select, func, select
 
 from infra import offline_engine
+from operations.local.spawn import dies_with_parent
 from tests.integration.workers.sample_catalog import CATALOG
 from tests.integration.workers.sample_handlers import effects
 from tests.real_servers import Broker
@@ -105,7 +106,14 @@ class Stack:
         log = (self.directory / f"{name}.log").open("ab")
         command = [sys.executable, "-m", *module]
         with log:
-            process = subprocess.Popen(command, cwd=ROOT, env=self.environment(purpose, **more), stderr=log, stdout=log)
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=self.environment(purpose, **more),
+                stderr=log,
+                stdout=log,
+                preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509 (a run that is killed leaves nothing)
+            )
         self.processes[name] = process
         return process
 
