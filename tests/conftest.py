@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from operations.faults.postgres import find_postgres
 from operations.local.rabbitmq_install import find_server
 from operations.local.running_node import running_node
-from tests.postgres_server import find_postgres, fresh_database, running_postgres
+from tests.postgres_server import fresh_database, running_postgres
 from tests.processes_left import processes_left
 from tests.real_servers import Broker, missing
 

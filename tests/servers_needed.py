@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
+from operations.faults.postgres import find_postgres
 from operations.local.errors import LocalError
 from operations.local.rabbitmq_install import can_install, find_server, install_packages, services_stay_stopped
-from tests.postgres_server import find_postgres
 from tests.redis_server import find_redis
 
 

@@ -23,8 +23,8 @@ STALL_SECONDS = 8.0
 SETTLE_SECONDS = 90.0
 #: Events published a second, unless the fault says otherwise.
 RATE = 100.0
-#: A fault that cannot be injected just now (its victim is down) is tried again so often, each tenth of a second.
-TRIES = 300
+#: A fault that cannot be injected just now (its victim is down) is tried again for so long.
+TRY_SECONDS = 30.0
 
 #: How often it took; a bool where that is once or not at all.
 Inject = Callable[["Scene", random.Random], int]
@@ -176,12 +176,17 @@ def _hurt(scene: Scene, fault: Fault, oracle: Judge, rng: random.Random) -> int:
     for number in range(fault.injections):
         share = FIRST_SHARE + (LAST_SHARE - FIRST_SHARE) * number / fault.injections
         _await_progress(oracle, whole * share, published=published)
-        for _ in range(TRIES):
-            if hit := fault.inject(scene, rng):
-                done += hit
-                break
-            time.sleep(0.1)
+        done += _inject(scene, fault, rng)
     return done
+
+
+def _inject(scene: Scene, fault: Fault, rng: random.Random) -> int:
+    deadline = time.monotonic() + TRY_SECONDS
+    while time.monotonic() < deadline:
+        if hit := fault.inject(scene, rng):
+            return hit
+        time.sleep(0.1)
+    return 0
 
 
 def _await_progress(oracle: Judge, goal: float, *, published: bool = False) -> None:
