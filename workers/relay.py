@@ -18,9 +18,10 @@ from millrace.derived import RELAY_SEND_SECONDS, RELAY_STUCK_SECONDS, RELAY_WIND
 from millrace.publishing.sender import Sender
 from sqlalchemy import Engine
 
-from workers.relay_claims import Settled, anything_due, heal, relay_engine, turn
 from workers.relay_numbers import Numbers
+from workers.relay_records import Settled
 from workers.relay_sending import send_rows
+from workers.relay_turns import anything_due, heal, relay_engine, turn
 from workers.service import run_service
 from workers.settings import Settings
 from workers.watchdog import Watchdog

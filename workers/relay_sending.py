@@ -15,8 +15,8 @@ from millrace.publishing.message import Message
 from millrace.publishing.sender import Sender
 from sqlalchemy import Row
 
-from workers.relay_claims import Settled
 from workers.relay_numbers import FAILED, PUBLISHED
+from workers.relay_records import Settled
 
 log = structlog.get_logger("millrace.relay")
 

@@ -84,7 +84,7 @@ def _look_and_remove(settings: Settings, catalog: Catalog, stopping: threading.E
         note_addressed(engine, catalog)
         ask, close = asking(settings.broker_url)
         try:
-            look(engine, sorted({group.name for group in catalog.groups} | set(groups_stored(engine))), ask)
+            look(engine, dict.fromkeys(groups_stored(engine), False) | {g.name: True for g in catalog.groups}, ask)
         finally:
             close()
         Round(engine, catalog, settings.retention_days, stopping.wait).run()

@@ -5,7 +5,7 @@ queue of a group that nobody works off, in a worker's hand, in a delay. One look
 before has been handed out; when a day has passed since, it is in nobody's hand any more (decision 0405).
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 
 import amqp
 from millrace import names
@@ -39,14 +39,19 @@ def reach(group: WorkerGroup | None) -> float:
     return max(longest, timing(group).lease) + _ROOM_SECONDS
 
 
-def look(engine: Engine, groups: Iterable[str], ask: Ask) -> None:
-    """Note for each group whose queues are empty that all that was sent before this moment has been handed out."""
+def look(engine: Engine, groups: Mapping[str, bool], ask: Ask) -> None:
+    """Note for each group whose queues are empty that all that was sent before this moment has been handed out.
+
+    `groups` says of each whether it is declared: then its queues must be there, for one that cannot be reached now may
+    hold messages.
+    """
     oldest = select(func.min(outbox.c.created_at)).where(outbox.c.published_at.is_(None))
     with reading(engine) as connection:
         now, unpublished = connection.execute(select(store_now(), oldest.scalar_subquery())).one()
     clear = now if unpublished is None else min(now, unpublished)
-    for group in groups:
-        if not any(ask(queue) for queue in (names.PARKED, names.dead_queue(group), names.group_queue(group))):
+    for group, declared in groups.items():
+        ready = [ask(queue) for queue in (names.PARKED, names.dead_queue(group), names.group_queue(group))]
+        if all(count == 0 or (count is None and not declared) for count in ready):
             _note(engine, group, clear, now)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,17 +61,17 @@ class Runtime:
         return Together(inbox) if isinstance(inbox, DatabaseStore) else Apart(inbox, self.engine)
 
     def require_inbox(self) -> None:
-        """Raise SettingsError unless the store that the settings name is there and fit; opened for this only.
+        """Raise SettingsError unless the store is there and fit for its level; opened for this only.
 
-        The database itself may be out when a worker starts: its events wait in the broker.
+        The database itself may be out, or not migrated yet, when a worker starts: its events wait in the broker.
         """
-        if self.settings.inbox_url is None:
-            return
-        with closing(open_store(self.settings.inbox_url)) as store:
-            try:
-                store.check()
-            except StoreUnfit as error:
-                raise SettingsError(f"MILLRACE_INBOX_URL: {error}") from error
+        url = self.settings.inbox_url
+        if url is None:
+            with closing(DatabaseStore(connect(self.settings.database_url, patience=STORE_SECONDS))) as database:
+                _require_fit("MILLRACE_DATABASE_URL", database.check_durability)
+        else:
+            with closing(open_store(url)) as store:
+                _require_fit("MILLRACE_INBOX_URL", store.check)
 
     @cached_property
     def sender(self) -> Sender:
@@ -86,3 +87,10 @@ class Runtime:
     def worker(self) -> str:
         """This process, as logs and dead letters name it."""
         return f"{self.group.name}:{os.getpid()}@{socket.gethostname()}"
+
+
+def _require_fit(name: str, check: Callable[[], None]) -> None:
+    try:
+        check()
+    except StoreUnfit as error:
+        raise SettingsError(f"{name}: {error}") from error

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 
 from millrace.declarations import WorkerGroup
 
+
+def sending_bound(timeout: float) -> float:
+    """The most seconds that sending takes on a silent line: two tries, each a connection, its handshake and confirms.
+
+    `timeout` is the sender's patience with each of them, in seconds, however many addresses the broker has.
+    """
+    return 2 * 3 * timeout
+
+
 #: Broker heartbeats, and when a worker has noticed that its connection is silent: two missed, looked at twice in each.
 HEARTBEAT_SECONDS = 10
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
@@ -16,9 +25,8 @@ NOT_CONSUMING_SECONDS = 15.0
 #: The longest that a worker waits for a lock in the store, and for the broker's answer; both are safe to give up.
 STORE_SECONDS = 2.0
 SEND_SECONDS = 2.0
-#: A worker whose loop has not turned for so long is stuck and ends: two tries to send, each with a connection, its
-#: handshake and the confirm, are over sooner, and so is a look at the queue.
-LOOP_STUCK_SECONDS = 2 * 3 * SEND_SECONDS + LOOK_SECONDS + SEND_SECONDS
+#: A worker whose loop has not turned for so long is stuck and ends: sending is over sooner, and so is a look.
+LOOP_STUCK_SECONDS = sending_bound(SEND_SECONDS) + LOOK_SECONDS + SEND_SECONDS
 #: Room around a handler: claim, outcome and the record of a failure, and a message sent with one more try.
 MARGIN_SECONDS = 3 * STORE_SECONDS + 2 * SEND_SECONDS
 #: The longest that a relay waits for each of the broker's answers: a connection, the confirms of what was sent.
@@ -28,9 +36,9 @@ RELAY_WINDOW_SECONDS = 4.0
 #: So long a relay's claim keeps others away, and so long the rows of a killed one wait: what is sent last in the
 #: window is connected for and confirmed, or given up, before it ends.
 RELAY_LEASE_SECONDS = RELAY_WINDOW_SECONDS + 2 * RELAY_SEND_SECONDS
-#: A step of a relay that takes longer is stuck, and its process is ended: two tries to send, each with a connection,
-#: its handshake and the confirms, and before and after them the store, end sooner, in success or in an error.
-RELAY_STUCK_SECONDS = 2 * 3 * RELAY_SEND_SECONDS + 3 * STORE_SECONDS
+#: A step of a relay that takes longer is stuck, and its process is ended: sending, and before and after it the store,
+#: end sooner, in success or in an error.
+RELAY_STUCK_SECONDS = sending_bound(RELAY_SEND_SECONDS) + 3 * STORE_SECONDS
 #: What only another release of a group knows waits so often for it, in all at least so long: a rollout is over then.
 ROLLOUT_WAITS = 40
 ROLLOUT_SECONDS = 600.0

@@ -1,7 +1,7 @@
 """The inbox in a database: TRANSACTIONAL in the database of the effects, FENCED in another one (leases)."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ClassVar, Self
 
 from millrace.derived import STORE_SECONDS
@@ -55,20 +55,13 @@ class LeaseStore:
             with reading(self._engine) as connection:
                 connection.execute(select(inbox_table.c.fence).limit(0))
                 connection.execute(select(external_calls.c.state).limit(0))
-                self._require_durable(connection)
+                _require_durable(connection)
         except SQLAlchemyError as error:
             where = self._engine.url.render_as_string(hide_password=True)
             raise StoreUnfit(
                 f"the inbox store {where} must be reachable and have Millrace's tables, got {type(error).__name__}; "
                 f"`python -m workers.migrate` with MILLRACE_DATABASE_URL set to it makes them"
             ) from error
-
-    def _require_durable(self, connection: Connection) -> None:
-        if connection.dialect.name != "postgresql":
-            return
-        for name in _DURABLE:
-            if connection.execute(text(f"SHOW {name}")).scalar_one() == "off":
-                raise StoreUnfit(f"the inbox store must have {name} on, got off: it would lose claims in a crash")
 
     def claim(self, request: Request) -> Verdict:
         """Claim the event for one attempt, or say why not."""
@@ -132,12 +125,28 @@ class DatabaseStore(LeaseStore):
 
     level: ClassVar[Level] = Level.TRANSACTIONAL
 
+    def check_durability(self) -> None:
+        """Raise StoreUnfit if the server would forget what it has confirmed; one that is out is not asked.
+
+        A message is acked once its effects are committed: if a crash undoes the commit, the event is lost.
+        """
+        if self._engine.dialect.name != "postgresql":
+            return  # SQLite is told by ourselves (workers.database)
+        with suppress(SQLAlchemyError), reading(self._engine) as connection:
+            _require_durable(connection)
+
     @contextmanager
     def completing(self, held: Claim, outcome: Outcome) -> Iterator[Connection]:
         """The one transaction of effects, outcome and outbox: the outcome is added when the body has ended well."""
         with begin(self._engine) as connection:
             yield connection
             record(connection, held, outcome)
+
+
+def _require_durable(connection: Connection) -> None:
+    for name in _DURABLE:
+        if connection.execute(text(f"SHOW {name}")).scalar_one() == "off":
+            raise StoreUnfit(f"the database must have {name} on, got off: a crash would undo what it has confirmed")
 
 
 def record(connection: Connection, held: Claim, outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ def outbox_table(metadata: MetaData) -> Table:
     """Define the outbox in the given metadata (times are seconds since 1970 by the store's clock).
 
     A row is written once by a transaction of a service or worker; from then on only relays change it, in
-    transactions one after the other (`workers/relay_claims.py`), and only the columns from `due_at` on. With
+    transactions one after the other (`workers/relay_turns.py`), and only the columns from `due_at` on. With
     `published_at` it is done: nothing looks at it again but `why` and the retention, which may delete it.
     Rows of a partition key go out by `id`: the lowest unpublished one is the key's head, and the key waits while
     its head does (not due, or held).

@@ -10,7 +10,9 @@ from millrace.publishing.outbox import add_messages
 from sqlalchemy import Connection, Engine, Row, select, update
 
 from workers.database import begin, reading
-from workers.relay_claims import Claimed, Settled, turn
+from workers.relay_claims import Claimed
+from workers.relay_records import Settled
+from workers.relay_turns import turn
 from workers.tables import outbox
 
 

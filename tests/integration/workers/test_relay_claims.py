@@ -20,16 +20,9 @@ from tests.integration.workers.outbox_rows import (
 from tests.postgres_server import fresh_database
 from workers.database import begin, connect, reading
 from workers.migrate import migrate
-from workers.relay_claims import (
-    CHAIN,
-    LONGEST_ASIDE_SECONDS,
-    LONGEST_WAIT_SECONDS,
-    WINDOW,
-    anything_due,
-    heal,
-    relay_engine,
-    turn,
-)
+from workers.relay_claims import CHAIN, WINDOW, set_aside
+from workers.relay_rows import LONGEST_ASIDE_SECONDS, LONGEST_WAIT_SECONDS
+from workers.relay_turns import anything_due, heal, relay_engine, turn
 from workers.tables import outbox
 
 LEASE = RELAY_LEASE_SECONDS
@@ -156,6 +149,16 @@ def test_rows_behind_a_waiting_head_are_out_of_sight_and_come_back_with_it(engin
     assert not anything_due(engine)
     record(engine, "one", first.rows, many[0])
     assert named(claim(engine, "two")) == many[1 : 1 + CHAIN]
+
+
+def test_a_head_is_never_put_aside(engine: Engine) -> None:
+    """Its pause may end between the statements of a turn, and nobody would bring it back."""
+    keyed(engine, "a1", "a2", "b1")
+    with begin(engine) as connection:
+        set_aside(connection, {"a": row_of(engine, "a1").id})
+    assert named(claim(engine, "one", 1)) == ["a1"]
+    assert row_of(engine, "a2").due_at > row_of(engine, "a1").due_at + LEASE - 1
+    assert row_of(engine, "b1").due_at < row_of(engine, "a1").due_at + 1
 
 
 def test_a_key_behind_a_refused_head_is_not_woken(engine: Engine) -> None:

@@ -25,8 +25,9 @@ from sqlalchemy import Engine, Row, delete, event, select
 from tests.integration.workers.outbox_rows import placed, shift, write
 from workers.database import begin, connect, reading
 from workers.migrate import migrate
-from workers.relay_claims import Settled, turn
+from workers.relay_records import Settled
 from workers.relay_sending import send_rows
+from workers.relay_turns import turn
 from workers.tables import outbox
 
 #: What the broker makes of a message: it has it, or not, and tells so, or not.

@@ -7,7 +7,7 @@ import pytest
 from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError, Refused, Unroutable
 from millrace.publishing.message import Message
 
-from workers.relay_claims import Settled
+from workers.relay_records import Settled
 from workers.relay_sending import send_rows, waves
 
 

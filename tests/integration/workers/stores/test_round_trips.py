@@ -1,4 +1,4 @@
-"""What the inbox in the database costs: the claim is one statement, the outcome one in the transaction of the effects."""
+"""What the inbox in the database costs: the claim is one statement, the outcome one more beside the effects."""
 
 from __future__ import annotations
 
