@@ -3,6 +3,7 @@
 import time
 import traceback
 from dataclasses import dataclass
+from typing import Any
 
 from millrace.envelope import Envelope, fingerprint
 from millrace.errors import Discard, Permanent, PublishError
@@ -11,8 +12,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from workers import inbox
 from workers.database import is_outage
+from workers.handling import Handler
 from workers.outgoing import Failure, delayed, event_letter
-from workers.overrun import interrupted_after
+from workers.overrun import Overran, interrupted_after
 from workers.received import Received
 from workers.report import Report
 from workers.runtime import Runtime
@@ -75,15 +77,28 @@ class Execution:
         work = self._work(held, repeatable=handler.external_may_repeat)
         started = time.monotonic()
         try:
-            with interrupted_after(self.runtime.timing.soft_limit):
-                handler(self.received.payload, work)
-            return self._complete(held, work, inbox.PROCESSED, started)
-        except Discard as reason:
-            return self._complete(held, None, inbox.DISCARDED, started, note=str(reason))
+            discarded = self._run(handler, work)
+            if discarded is None:
+                return self._complete(held, work, inbox.PROCESSED, started)
+            return self._complete(held, None, inbox.DISCARDED, started, note=discarded)
         except inbox.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except Exception as error:  # whatever a handler raises decides over its own event only
             return self._failed(held, error, _milliseconds(started))
+
+    def _run(self, handler: Handler[Any], work: UnitOfWork) -> str | None:
+        """Run the handler, no longer than its group has declared; gives the reason if it discards the event."""
+        try:
+            with interrupted_after(self.runtime.timing.soft_limit):
+                handler(self.received.payload, work)
+        except Discard as reason:
+            return str(reason)
+        except SQLAlchemyError as error:
+            overran = _overrun_behind(error)
+            if overran is None:
+                raise
+            raise Overran(str(overran)) from error
+        return None
 
     def _work(self, held: inbox.Claim, *, repeatable: bool) -> UnitOfWork:
         runtime = self.runtime
@@ -158,6 +173,14 @@ class Execution:
             self.runtime.sender.send_one(message)
         except PublishError as error:
             raise GiveBack(f"cannot hand the event to the broker: {error}") from error
+
+
+def _overrun_behind(error: BaseException) -> Overran | None:
+    """The end of the handler's time, if that broke a statement off: what the driver says then looks like an outage."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, Overran):
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 def _milliseconds(started: float) -> float:

@@ -53,6 +53,7 @@ def test_what_one_worker_has_seen_through_all_others_may_use(table: str) -> None
         assert new.attempt == 2
         with pytest.raises(Fenced):
             observer.complete(stale, DONE_WELL)
+        assert isinstance(other.claim(bench.again(new)), Busy)  # the mark was for the claim before
 
 
 def taken(store: DynamoStore, bench: Bench, stale: Claim) -> Claim | None:

@@ -211,6 +211,19 @@ def test_overtaken_while_it_runs(process: Make, module_bench: Bench, id_: str) -
     assert len(other.sent(names.IN, id_)) == 1
 
 
+def test_overtaken_while_it_discards(process: Make, module_bench: Bench, id_: str) -> None:
+    """A stale holder has nothing to say, whatever its reason."""
+    other = process()
+
+    def slow(_event: OrderPlaced, _work: UnitOfWork) -> None:
+        assert other.deliver(id_) == "waiting"
+        module_bench.pass_time()
+        assert other.deliver(id_) == "processed"
+        raise Discard("nothing to do")
+
+    assert process(slow).deliver(id_) == "overtaken"
+
+
 def test_a_stale_copy_does_not_overwrite_a_later_outcome(process: Make, module_bench: Bench, id_: str) -> None:
     """What people see is what the last holder recorded, however late a stale one comes."""
 

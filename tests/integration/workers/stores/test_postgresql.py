@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from millrace import seal
+from sqlalchemy import text
 
-from tests.integration.workers.sample_catalog import CATALOG
+from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced
+from tests.integration.workers.stack import Stack, prepare_store
 from tests.postgres_server import connect_to, fresh_database
+from workers.execution import Execution
+from workers.handling import Handler
 from workers.migrate import migrate
+from workers.received import Received
 from workers.runtime import Runtime
 from workers.settings import Settings, SettingsError
 from workers.stores.sql import LeaseStore
 from workers.stores.store import StoreUnfit
+from workers.work import UnitOfWork
 
 BROKER = "amqp://u:p@127.0.0.1:1/v"
 
@@ -43,6 +52,33 @@ def test_commits_that_a_crash_undoes_are_refused(postgres_url: str, database: st
         runtime(database).require_inbox()
     with pytest.raises(SettingsError, match="MILLRACE_INBOX_URL: the database must have synchronous_commit on"):
         runtime(database, f"{database}?mode=lease").require_inbox()
+
+
+def ask_for_too_long(_event: OrderPlaced, work: UnitOfWork) -> None:
+    """A query that takes longer than the group's longest runtime."""
+    work.fetch(text("SELECT pg_sleep(30)"))
+
+
+@dataclass(frozen=True)
+class Slow(Runtime):
+    """A runtime with one handler, which asks for too long."""
+
+    @property
+    def handlers(self) -> dict[str, Handler[Any]]:
+        """The one handler."""
+        return {"order.placed": Handler(OrderPlaced, ask_for_too_long)}
+
+
+def test_a_query_that_overruns_is_an_attempt(stack: Stack, database: str) -> None:
+    """Not an outage of the database, though the driver's complaint looks like one."""
+    prepare_store(database)
+    settings = Settings(broker_url=stack.url("group.ledger"), database_url=database)
+    slow, payload = Slow(settings, CATALOG, CATALOG.group("ledger")), OrderPlaced(order_id="slow")
+    received = Received(envelope=seal(payload, source="/x", id="slow"), payload=payload)
+    report = Execution(slow, received).run()
+    slow.sender.close()
+    slow.engine.dispose()
+    assert (report.outcome, report.note) == ("retrying", "Overran")
 
 
 def test_a_database_that_is_out_stops_no_worker() -> None:

@@ -14,6 +14,7 @@ from tests.integration.workers.stores.bench import DONE_WELL, Bench, claimed
 from tests.integration.workers.stores.benches import redis_bench
 from tests.redis_server import RedisServer, running_redis
 from workers.inbox import Busy, Claim
+from workers.overrun import Overran, interrupted_after
 from workers.stores.items import Forgotten
 from workers.stores.redis import PREFIX, RETENTION_SECONDS, RedisStore
 from workers.stores.store import StoreUnavailable, StoreUnfit
@@ -103,6 +104,17 @@ def test_the_answer_to_a_claim_that_was_lost(own: Bench) -> None:
     store, request = own.open(), own.request()
     assert claimed(store.claim(request)) == claimed(store.claim(request))
     assert isinstance(store.claim(own.request(request.envelope.id)), Busy)
+
+
+def test_an_answer_that_nobody_waits_for_any_more(redis_server: RedisServer, own: Bench) -> None:
+    """A handler whose time is over breaks off its wait: the next question must not be given the old answer."""
+    store = own.open()
+    held = claimed(store.claim(own.request()))
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.client_pause(400)
+    with pytest.raises(Overran), interrupted_after(0.1):
+        store.look(own.group, "/s", held.request.envelope.id)
+    assert store.look(own.group, "/s", "another") is None
 
 
 def test_no_answer_is_an_outage(redis_program: str) -> None:
