@@ -14,6 +14,7 @@ from operations.alerts import (
     WAITING_MESSAGES,
     alerts,
 )
+from operations.cli.status import show
 from operations.outbox_numbers import StoppedKey
 from operations.queue_numbers import QueueNumbers
 from operations.status import ProcessNumbers, Situation, status
@@ -122,3 +123,11 @@ def test_status_tells_what_waits_in_the_outbox() -> None:
 
 def test_without_a_supervisor_the_consumers_count_as_replicas() -> None:
     assert status(QUIET, CATALOG)["groups"]["signup"]["replicas"] == 1
+
+
+def test_people_are_told_what_waits_in_the_outbox(capsys: pytest.CaptureFixture[str]) -> None:
+    store = StoreNumbers(unpublished=7, relay_lag=12.34, relay_error="gone", stopped_keys=(STOPPED,))
+    show(status(replace(QUIET, store=store), CATALOG))
+    told = capsys.readouterr().out
+    assert "in the outbox 7, the oldest for 12 s" in told
+    assert "stopped in the outbox: order-1, 5 events: a queue is full" in told
