@@ -4,10 +4,13 @@ SHELL := /bin/sh
 BIN := .venv/bin
 CHECKED := shared/millrace infra workers operations tests
 
-.PHONY: help up down check test faults clean requirements
+PARTS := test faults
+BROKERS := installed newer
+
+.PHONY: help up down check test faults broker-matrix clean requirements
 
 help: ## Show this
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 up: .venv/.run ## Bring the whole stack up on this machine and show what becomes of sample events
 	@"$(BIN)/millrace" up --samples
@@ -29,6 +32,16 @@ test: .venv/.dev ## Install what the tests need (as root) and run them
 faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
 	@"$(BIN)/python" -m tests.servers_needed
 	@"$(BIN)/millrace" faults --report .local/faults/report.json $(FAULTS_ARGS)
+
+broker-matrix: .venv/.dev ## Tests and faults on the installed RabbitMQ and on a newer one (root); PARTS=test BROKERS=newer
+	@for broker in $(BROKERS); do \
+		server=""; \
+		if [ "$$broker" = newer ]; then server="$$("$(BIN)/python" -m tests.newer_rabbitmq $(SUITE:%=--suite %))" || exit 1; fi; \
+		for part in $(PARTS); do \
+			echo "$$part on the $$broker RabbitMQ"; \
+			MILLRACE_RABBITMQ_SERVER="$$server" "$(MAKE)" $$part || exit 1; \
+		done; \
+	done
 
 clean: down ## Stop the stack and delete its data, the environment and the caches
 	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

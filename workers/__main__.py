@@ -16,6 +16,7 @@ if __name__ == "__main__":  # before prometheus_client is imported: its processe
 import billiard.pool
 from celery import Celery
 from millrace import names
+from millrace.errors import BrokerUnreachable
 
 from workers.agreement import Disagreement, require_agreement
 from workers.app import make_worker_app
@@ -28,10 +29,15 @@ from workers.settings import SettingsError, from_environment
 #: sysexits.h: the configuration is wrong, trying again does not help by itself.
 EX_CONFIG = 78
 EX_USAGE = 64
+#: The broker is out: trying again helps.
+EX_TEMPFAIL = 75
 
 
 def main(arguments: list[str]) -> int:
-    """Check the topology and run until SIGTERM; 78 means that settings, handlers or topology are wrong."""
+    """Check the topology and run until SIGTERM.
+
+    78 means that settings, handlers or topology are wrong, 75 that the broker is out, 70 that it did not consume.
+    """
     configure_logs()
     if len(arguments) != 1:
         print("usage: python -m workers GROUP", file=sys.stderr)
@@ -44,6 +50,9 @@ def main(arguments: list[str]) -> int:
     except (SettingsError, HandlerMissing, Disagreement) as error:
         print(f"worker of {arguments[0]} does not start: {error}", file=sys.stderr)
         return EX_CONFIG
+    except BrokerUnreachable as error:
+        print(f"worker of {arguments[0]} does not start: {error}", file=sys.stderr)
+        return EX_TEMPFAIL
     except KeyError:
         print(f"the catalog has no group {arguments[0]!r}", file=sys.stderr)
         return EX_CONFIG

@@ -5,7 +5,6 @@ that takes no more tasks (celery #7276, #8030, #9191). So the loop asks the brok
 and a watchdog looks whether the loop still turns, from the connection on.
 """
 
-import contextlib
 import os
 import threading
 import time
@@ -74,13 +73,14 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     longest_task: float
     #: messages that came so far
     came = 0
+    _watchdog: Watchdog | None = None
 
     def ensure_connected(self, connection: Connection) -> Connection:
         """Connect, which may take as long as the broker is out; from then on the loop is watched."""
         self._end_watch()
         connected: Connection = super().ensure_connected(connection)
-        self._watch = contextlib.ExitStack()
-        self._watchdog = self._watch.enter_context(Watchdog(f"worker of {self.group}", LOOP_STUCK_SECONDS))
+        self._watchdog = Watchdog(f"worker of {self.group}", LOOP_STUCK_SECONDS)
+        self._watchdog.__enter__()
         return connected
 
     def stop(self) -> None:
@@ -89,13 +89,14 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         super().stop()
 
     def _end_watch(self) -> None:
-        watch = getattr(self, "_watch", None)
-        if watch is not None:
-            watch.close()
+        watchdog, self._watchdog = self._watchdog, None
+        if watchdog is not None:
+            watchdog.__exit__(None, None, None)
 
     def alive(self) -> None:
         """The loop has done something that may take seconds."""
-        self._watchdog.step("consuming")
+        if self._watchdog is not None:
+            self._watchdog.step("consuming")
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Look at the queue every few seconds for as long as this connection lasts."""
@@ -104,6 +105,8 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         hub.call_repeatedly(LOOK_SECONDS, self._look, liveness)
 
     def _look(self, liveness: Liveness) -> None:
+        if self._watchdog is None:
+            return  # stopping: timers go on while the pool ends its tasks
         self.alive()
         try:
             waiting, consumers = counts(self.task_consumer.channel, self.queue)

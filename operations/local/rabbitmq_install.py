@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,21 @@ _POLICY = Path("/usr/sbin/policy-rc.d")
 _DENY = "#!/bin/sh\n# Put here for one installation; removed after it.\nexit 101\n"
 
 
-def find_server() -> Path | None:
-    """The script `rabbitmq-server`, or None."""
+#: The path of another `rabbitmq-server` than the installed one.
+CHOSEN = "MILLRACE_RABBITMQ_SERVER"
+
+
+def find_server(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """The script `rabbitmq-server`: the one that `MILLRACE_RABBITMQ_SERVER` names, else the installed one, or None.
+
+    Raises:
+        LocalError: the named one is not there or cannot be run.
+    """
+    chosen = environment.get(CHOSEN)
+    if chosen:
+        if not os.access(chosen, os.X_OK) or not Path(chosen).is_file():
+            raise LocalError(f"{CHOSEN} must be the path of a rabbitmq-server script, got {chosen}: no such program.")
+        return Path(chosen).absolute()
     # The one on a Debian PATH is a wrapper that only works as root and changes to the user rabbitmq.
     if _SERVER_IN_PACKAGES.exists():
         return _SERVER_IN_PACKAGES

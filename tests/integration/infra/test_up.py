@@ -67,7 +67,9 @@ def test_meddling_is_put_right(stack: StackUnderTest) -> None:
 
     changes = stack.up()
 
-    assert set(changes.updated) == {"policy signup", f"user {user}", f"permissions of {user}"}
+    # RabbitMQ 4 deletes with an exchange the topic permissions on it, of every user.
+    dropped = {f"topic permissions of {names.group_user(stack.vhost, 'analytics')}"}
+    assert set(changes.updated) - dropped == {"policy signup", f"user {user}", f"permissions of {user}"}
     assert {"queue analytics", f"exchange {names.DEAD}", f"topic permissions of {user}"} < set(changes.created)
     assert stack.queues()["signup"]["policy"] == "signup"
     assert stack.get(f"policies/{stack.vhost}/signup")["definition"]["dead-letter-exchange"] == names.DEAD

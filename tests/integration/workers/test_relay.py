@@ -164,6 +164,30 @@ def test_a_row_that_no_queue_takes_waits_alone(stack: Stack, engine: Engine) -> 
     assert found["bad"].due_at > found["bad"].created_at + 0.5
 
 
+def test_a_row_is_published_exactly_as_it_was_recorded(stack: Stack, engine: Engine) -> None:
+    recorded = Message(
+        exchange="in",
+        routing_key="order.placed",
+        body=bytes(range(256)),
+        message_id="\u00e9" * 100,
+        content_type="application/x-own",
+        headers={"text": "\u00e9\U0001f600", "number": 2**40, "nested": {"list": [1, None, True, 0.5]}},
+    )
+    write(engine, recorded)
+    sender = Sender(stack.url("relay"))
+    relay_once(engine, sender)
+    sender.close()
+    with amqp.Connection(**broker_options(stack.url("group.ledger"))) as connection:
+        message = until(lambda: connection.channel().basic_get("ledger", no_ack=True), what="the message")
+    properties = message.properties
+    assert bytes(message.body) == recorded.body
+    headers = {name: value for name, value in properties["application_headers"].items() if name != "x-delivery-count"}
+    assert headers == recorded.headers
+    named = ("message_id", "content_type", "delivery_mode")
+    assert [properties[name] for name in named] == [recorded.message_id, recorded.content_type, 2]
+    assert message.delivery_info["routing_key"] == "order.placed"
+
+
 def test_the_relay_pauses_longer_and_longer_while_the_broker_is_out(stack: Stack, engine: Engine) -> None:
     write(engine, placed("waiting"))
     stopping = Waits(6)

@@ -151,6 +151,17 @@ def test_rows_behind_a_waiting_head_are_out_of_sight_and_come_back_with_it(engin
     assert named(claim(engine, "two")) == many[1 : 1 + CHAIN]
 
 
+def test_what_is_behind_a_head_that_somebody_deleted_comes_back_by_itself(engine: Engine) -> None:
+    keyed(engine, "a1", "a2")
+    record(engine, "one", claim(engine, "one", 1), refused=["a1"])
+    claim(engine, "two")
+    with begin(engine) as connection:
+        connection.execute(delete(outbox).where(outbox.c.event_id == "a1"))
+    assert claim(engine, "three") == []
+    shift(engine, -LONGEST_ASIDE_SECONDS, "due_at")
+    assert named(claim(engine, "four")) == ["a2"]
+
+
 def test_a_head_is_never_put_aside(engine: Engine) -> None:
     """Its pause may end between the statements of a turn, and nobody would bring it back."""
     keyed(engine, "a1", "a2", "b1")

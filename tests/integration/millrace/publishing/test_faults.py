@@ -11,6 +11,7 @@ from millrace.derived import sending_bound
 from millrace.errors import BrokerUnreachable, ConfirmTimeout, NotAllPublished, Refused
 from millrace.events import AccountCreated, UserSignedUp
 from millrace.publishing import Publisher
+from millrace.publishing.addresses import connect_broker
 from millrace.publishing.connection import ConfirmedConnection
 from millrace.publishing.message import event_message
 
@@ -105,6 +106,10 @@ def test_another_address_is_tried_when_one_is_silent_or_refuses(stack: Stack, pr
             start = time.monotonic()
             publish_works_again(stack, publisher)
             assert time.monotonic() - start < BOUND
+        with connect_broker(";".join(urls), connect_timeout=TIMEOUT) as connection:
+            assert connection.connected
+        with pytest.raises(BrokerUnreachable, match="no connection to the broker"):
+            connect_broker(";".join(urls[:2]), connect_timeout=TIMEOUT)
 
 
 def test_a_line_cut_while_idle_costs_nothing(stack: Stack, proxy: Proxy, publisher: Publisher) -> None:

@@ -1,6 +1,7 @@
 """A worker whose line is cut, silent or gone: noticed in bounded time, well again soon, nothing done twice."""
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import pytest
 
 from operations.faults.proxy import Proxy
 from tests.integration.workers.connections.calls import answered, call, start
-from tests.integration.workers.connections.hasty_worker import SILENCE_SECONDS
+from tests.integration.workers.connections.hasty_worker import SILENCE_SECONDS, STUCK_SECONDS
 from tests.integration.workers.stack import Stack, until
 
 #: `MILLRACE_TEST_RECONNECTS=50` is the full run.
@@ -103,3 +104,14 @@ def test_another_node_is_tried_and_no_password_logged(desk: Stack, proxy: Proxy,
     answered(desk, "desk", "other")
     assert other.accepted
     assert desk.passwords[f"{desk.vhost}.group.desk"] not in desk.log("desk")
+
+
+def test_a_stopping_worker_is_not_taken_for_stuck(desk: Stack) -> None:
+    """Its loop stands still, and it does not consume, while it ends what it has begun."""
+    lasting = STUCK_SECONDS + 1
+    call(desk, "last", seconds=lasting)
+    until((desk.directory / "desk-last" / "last").exists, what="the call's start")
+    worker = desk.processes.pop("desk")
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(4 * lasting) == 0
+    assert desk.outcome("desk", "last") == "processed"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from operations.local.errors import LocalError
-from operations.local.rabbitmq_install import install_packages, services_stay_stopped
+from operations.local.rabbitmq_install import find_server, install_packages, services_stay_stopped
 
 
 def test_services_are_denied_during_the_installation_only(tmp_path: Path) -> None:
@@ -53,3 +53,16 @@ def test_a_failure_tells_the_package_managers_last_words(tmp_path: Path, monkeyp
     fake_apt(tmp_path, monkeypatch, "echo no such package >&2; exit 100")
     with pytest.raises(LocalError, match=r"(?s)must install rabbitmq-server, got:\nno such package.*by hand"):
         install_packages(["rabbitmq-server"])
+
+
+def test_the_server_that_the_environment_names_comes_first(tmp_path: Path) -> None:
+    server = tmp_path / "rabbitmq-server"
+    chosen = {"MILLRACE_RABBITMQ_SERVER": str(server)}
+    with pytest.raises(LocalError, match=f"MILLRACE_RABBITMQ_SERVER must be .* got {server}: no such program"):
+        find_server(chosen)
+    server.touch(0o600)
+    with pytest.raises(LocalError, match="no such program"):
+        find_server(chosen)
+    server.chmod(0o700)
+    assert find_server(chosen) == server
+    assert find_server({"MILLRACE_RABBITMQ_SERVER": ""}) == find_server({})
