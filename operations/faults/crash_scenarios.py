@@ -11,7 +11,7 @@ from operations.faults.crash_points import GO, POINTS, Order, Point
 from operations.faults.scenario import Fault, Scene
 from operations.local.fleet import worker_name
 
-#: A process with many steps an event crashes at some of them, one with few at each.
+#: A process that comes to its step with every event crashes at some of them, one that seldom does at each.
 CHANCES = {"first": 0.25, "second": 0.25}
 
 
@@ -47,7 +47,7 @@ def _round(points: Sequence[Point], directory: Path, count: int, own_groups: Seq
     for point in points:
         place = directory / point.process
         place.mkdir(parents=True)
-        order = Order(point=point.name, count=count, chance=CHANCES.get(point.process, 1.0), directory=place)
+        order = Order(point=point.name, count=count, chance=1.0 if point.behaviour else CHANCES.get(point.process, 1.0), directory=place)
         orders.append(order)
         arming |= dict.fromkeys(process_names(point.process, own_groups), order.as_environment())
         behaviour |= point.behaviour
