@@ -100,7 +100,7 @@ def _stretched(draw: st.DrawFn) -> bytes:
         depth = draw(st.integers(190, 205))
         fields = f'{{"rest": {{"a": {"[" * depth}{"]" * depth}}}}}'
     else:
-        fields = '{"shares": [%s]}' % ",".join(["1e15"] * draw(st.integers(3_000, 13_000)))
+        fields = f'{{"shares": [{",".join(["1e15"] * draw(st.integers(3_000, 13_000)))}]}}'
     event = '{"specversion": "1.0", "id": "1", "source": "/s", "type": "any.thing", "data": %s}'
     shape = draw(st.sampled_from([event, "[[], %s, {}]", "[[%s], {}, {}]", '{"eventType": "any.thing", %s']))
     return (shape % (fields[1:] if "eventType" in shape else fields)).encode()

@@ -37,8 +37,8 @@ def test_spelling_does_not_matter(fields: dict[str, Any]) -> None:
     """Order of keys, camelCase, defaults said or not, order in a set, once through the wire."""
     said = Free.model_validate(fields)
     in_full = Free().model_dump(mode="json") | fields
-    sets = {name: list(reversed(fields[name])) for name in ("tags", "groups") if name in fields}
-    others = [
+    sets: dict[str, Any] = {name: list(reversed(fields[name])) for name in ("tags", "groups") if name in fields}
+    others: list[dict[str, Any]] = [
         turned(fields),
         in_full,
         {to_camel(name): value for name, value in fields.items()},
