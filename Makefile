@@ -4,6 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 CHECKED := shared/millrace infra workers operations tests
 
+FAULTS_REPORT := .local/faults/report.json
 PARTS := test faults
 BROKERS := installed newer
 
@@ -31,7 +32,7 @@ test: .venv/.dev ## Install what the tests need (as root) and run them
 
 faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
 	@"$(BIN)/python" -m tests.servers_needed
-	@"$(BIN)/millrace" faults --report .local/faults/report.json $(FAULTS_ARGS)
+	@"$(BIN)/millrace" faults --report "$(FAULTS_REPORT)" $(FAULTS_ARGS)
 
 broker-matrix: .venv/.dev ## Tests and faults on the installed RabbitMQ and on a newer one (root); PARTS=test BROKERS=newer
 	@for broker in $(BROKERS); do \
@@ -39,7 +40,7 @@ broker-matrix: .venv/.dev ## Tests and faults on the installed RabbitMQ and on a
 		if [ "$$broker" = newer ]; then server="$$("$(BIN)/python" -m tests.newer_rabbitmq $(SUITE:%=--suite %))" || exit 1; fi; \
 		for part in $(PARTS); do \
 			echo "$$part on the $$broker RabbitMQ"; \
-			MILLRACE_RABBITMQ_SERVER="$$server" "$(MAKE)" $$part || exit 1; \
+			MILLRACE_RABBITMQ_SERVER="$$server" "$(MAKE)" $$part FAULTS_REPORT=".local/faults/$$broker.json" || exit 1; \
 		done; \
 	done
 

@@ -21,7 +21,7 @@ def declare(catalog: Catalog, settings: Settings) -> None:
         "broker", endpoint=settings.endpoint, username=settings.username, password=settings.password
     )
     host = VirtualHost(settings, provider=provider)
-    users = [*Backbone(host).users]
+    users = [*Backbone(catalog, host).users]
     Delays(host)
     for group in catalog.groups:
         users += Group(group, catalog, host).users

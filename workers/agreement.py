@@ -34,7 +34,7 @@ def require_agreement(runtime: Runtime) -> None:
 
 
 def missing_stamps(broker_url: str, wanted: Topology) -> list[str]:
-    """The stamps that are not at the broker, by asking for each passively."""
+    """The stamps that are not at the broker, by asking for each passively; raises Disagreement if it may not ask."""
     connection = connect_broker(broker_url, connect_timeout=10, read_timeout=10)
     missing = []
     with contextlib.closing(connection):
@@ -45,4 +45,6 @@ def missing_stamps(broker_url: str, wanted: Topology) -> list[str]:
             except amqp.exceptions.NotFound:
                 missing.append(exchange.name)
                 channel = connection.channel()
+            except amqp.exceptions.AccessRefused as error:
+                raise Disagreement(f"its user must be let see stamps: {error}; run `millrace up`") from None
     return missing

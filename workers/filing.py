@@ -58,11 +58,14 @@ def letter_row(
 
 
 def _as_event(came: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Delivery:
-    """A trusted sender's good Celery message as an event: when the relay sends it again, nobody vouches for it."""
+    """A trusted sender's good Celery message as an event: when the relay sends it again, nobody vouches for it.
+
+    Without a time, which it had not: the same message must become the same letter.
+    """
     if "task" not in came.headers:
         return came
     try:
-        event = receive(came, catalog, trusted).envelope
+        event = receive(came, catalog, trusted).envelope.model_copy(update={"time": None})
     except InvalidEvent:
         return came
     kept = {name: value for name, value in came.headers.items() if name.startswith("x-")}

@@ -59,13 +59,20 @@ def receive(delivery: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Re
 
     Three shapes are accepted: CloudEvents structured JSON, the plain shape with a message id, and Celery's own
     message if the broker vouches (AMQP `user-id`) that a trusted user sent it. A generation that came through the
-    door `in` is not believed: only replays have one.
+    door `in` is not believed: only replays have one. What is accepted can be written as an envelope and read again.
     """
     if UNDECODABLE in delivery.headers:
         raise InvalidEvent("properties", "cannot be decoded")
     generation = 0 if delivery.exchange == names.IN else _generation(delivery.headers)
     if "task" in delivery.headers:
-        return _native(delivery, catalog, trusted, generation)
+        received = _native(delivery, catalog, trusted, generation)
+    else:
+        received = _event(delivery, catalog, generation)
+    Envelope.from_bytes(received.envelope.to_bytes())  # as a delay and the pool must: ours may be larger, or deeper
+    return received
+
+
+def _event(delivery: Delivery, catalog: Catalog, generation: int) -> Received:
     fields = parse_object(delivery.body)
     if "specversion" in fields or delivery.content_type == CONTENT_TYPE:
         envelope = Envelope.from_fields(fields)

@@ -2,6 +2,9 @@
 
 A header of AMQP's type timestamp in milliseconds (an easy mistake from Node), or a property that is not UTF-8, raises
 from the frame reader: the worker exits, the message is redelivered, the next worker exits (py-amqp 5.4.2).
+
+Nor may py-amqp decode bodies by the `content-encoding` that a sender declares: the bytes that a letter must keep would
+be others, and UTF-16 would pass for the UTF-8 that CloudEvents asks for.
 """
 
 import base64
@@ -14,6 +17,7 @@ import amqp
 UNDECODABLE = "millrace-undecodable-properties"
 
 _decode = amqp.Message._load_properties
+_open = amqp.Channel.__init__
 
 
 def _decode_or_keep(self: amqp.Message, class_id: int, buffer: Any, offset: int) -> int:
@@ -25,6 +29,13 @@ def _decode_or_keep(self: amqp.Message, class_id: int, buffer: Any, offset: int)
         return offset + len(raw)
 
 
+def _open_without_decoding(
+    self: amqp.Channel, connection: Any, channel_id: Any = None, auto_decode: bool = False, on_open: Any = None
+) -> None:
+    _open(self, connection, channel_id, auto_decode, on_open)
+
+
 def keep_undecodable() -> None:
-    """Make this process's AMQP connections go on when a message's properties cannot be decoded."""
+    """Make this process's AMQP connections give bodies as bytes, and go on when properties cannot be decoded."""
     amqp.Message._load_properties = _decode_or_keep
+    amqp.Channel.__init__ = _open_without_decoding

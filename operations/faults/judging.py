@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, func, select
 
 from operations.faults.effects import effects
 from operations.faults.ledger import Ledger
@@ -87,10 +87,12 @@ def _judge_letters(verdict: Verdict, connection: Connection, ledger: Ledger, pre
     verdict.add(NOT_BURIED, poison - dead.keys())
     parked = {row.event_id for row in kept if row.kind == "parked"}
     verdict.add(NOT_PARKED, ledger.accepted_of(Unclaimed.event_type) - parked)
-    verdict.add(UNRECORDED, (repr(body) for body in ledger.invalid - _recorded(connection, ledger)))
+    verdict.add(UNRECORDED, (repr(body[:200]) for body in ledger.invalid - _recorded(connection, ledger)))
 
 
 def _recorded(connection: Connection, ledger: Ledger) -> set[bytes]:
     """The garbage of this scenario that is a letter, byte for byte."""
-    bodies = [letters.c.body == body for body in ledger.invalid]
-    return set(connection.execute(select(letters.c.body).where(or_(*bodies))).scalars()) if bodies else set()
+    if not ledger.invalid:
+        return set()
+    bodies = connection.execute(select(letters.c.body).execution_options(yield_per=500)).scalars()
+    return {body for body in bodies if body in ledger.invalid}

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 from sqlalchemy.exc import SQLAlchemyError
 
-from operations.faults import broker_faults, controls, process_faults
+from operations.faults import broker_faults, controls, mutations, process_faults
 from operations.faults.careless import publishing_without
 from operations.faults.controls import CONTROLS, Control
 from operations.faults.crash_scenarios import Round, rounds
@@ -22,7 +22,7 @@ from operations.faults.zombies import zombies
 from operations.local.errors import LocalError
 
 FAULTS: dict[str, Fault] = {
-    fault.name: fault for fault in (*process_faults.FAULTS, *broker_faults.FAULTS, *controls.FAULTS)
+    fault.name: fault for fault in (*process_faults.FAULTS, *broker_faults.FAULTS, *controls.FAULTS, *mutations.FAULTS)
 }
 #: The dozen that `make faults` runs; the others too with --full.
 SHORT = (
@@ -91,6 +91,7 @@ OF_THE_SAMPLE = (
     "zombies",
     "odd bodies",
     "odd headers",
+    "mutated messages",
     "dead-letter queue unbound",
     "binding deleted",
 )

@@ -215,6 +215,23 @@ def from_plain(raw: bytes, *, id: str | None, source: str, catalog: Catalog) -> 
 
 def fingerprint(payload: Payload) -> str:
     """A SHA-256 over type, version and canonical payload: equal payloads agree however they were spelled."""
-    content = [payload.event_type, payload.schema_version, payload.model_dump(mode="json", exclude_defaults=True)]
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    spoken = _ordered(payload, payload.model_dump(mode="json", exclude_defaults=True))
+    content = [payload.event_type, payload.schema_version, spoken]
+    return hashlib.sha256(_canonical(content).encode()).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _ordered(value: object, spoken: Any) -> Any:
+    """What a value is in JSON, with each set in it sorted: two processes iterate over equal sets in different order."""
+    match value, spoken:
+        case BaseModel(), dict():
+            return {name: _ordered(getattr(value, name, None), each) for name, each in spoken.items()}
+        case dict(), dict() if len(value) == len(spoken):
+            return {name: _ordered(its, each) for its, (name, each) in zip(value.values(), spoken.items(), strict=True)}
+        case list() | tuple() | set() | frozenset(), list() if len(value) == len(spoken):
+            each = [_ordered(its, part) for its, part in zip(value, spoken, strict=True)]
+            return sorted(each, key=_canonical) if isinstance(value, set | frozenset) else each
+    return spoken

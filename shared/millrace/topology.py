@@ -102,13 +102,13 @@ class Topology:
 
 def topology(catalog: Catalog, vhost: str) -> Topology:
     """Everything of one stack."""
-    whole = backbone(vhost) + delays()
+    whole = backbone(catalog, vhost) + delays()
     for group in catalog.groups:
         whole += group_topology(catalog, group, vhost) + stamps(catalog, group)
     return whole + Topology(users=tuple(service_user(service, vhost) for service in catalog.services))
 
 
-def backbone(vhost: str) -> Topology:
+def backbone(catalog: Catalog, vhost: str) -> Topology:
     """What is there once per stack: doors, the log, parking, Celery's exchanges, Millrace's own users."""
     exchanges = [
         Exchange(name=name) for name in (names.IN, names.EVENTS, names.GROUPS, names.DEAD, names.CELERY_EVENTS)
@@ -132,7 +132,7 @@ def backbone(vhost: str) -> Topology:
             _alternate(names.EVENTS),
             _alternate(names.DELAY_EXIT),
         ),
-        users=tuple(own_users(vhost)),
+        users=tuple(own_users(catalog, vhost)),
     )
 
 
@@ -205,14 +205,18 @@ def group_policy(group: WorkerGroup) -> dict[str, str | int]:
 
 
 def group_user(group: WorkerGroup, vhost: str) -> User:
-    """A group's workers: read their queue, delay to themselves, write their own dead letters, be seen by Flower."""
+    """A group's workers: read their queue, delay to themselves, write their own dead letters, be seen by Flower.
+
+    RabbitMQ 4.3 shows a queue or an exchange only to who has any permission on it: hence read on the group's stamps.
+    """
     node = rf"{re.escape(group.name)}\.[0-9a-f]+@[^/]+\.celery\.pidbox"
     own_key = re.escape(names.group_key(group.name))
+    stamped = rf"stamp\.{re.escape(group.name)}\.[a-z]+\.[0-9a-f]+"
     return User(
         name=names.group_user(vhost, group.name),
         configure=rf"^{node}$",
         write=rf"^({node}|celeryev|reply\.celery\.pidbox|dead|{names.DELAY_ENTRY})$",
-        read=rf"^({re.escape(names.group_queue(group.name))}|celery\.pidbox|{node})$",
+        read=rf"^({re.escape(names.group_queue(group.name))}|celery\.pidbox|{node}|{stamped})$",
         topics=(
             TopicPermission(exchange=names.DEAD, write=f"^{own_key}$"),
             TopicPermission(exchange=names.DELAY_ENTRY, write=rf"^([01]\.){{{names.DELAY_LEVELS}}}{own_key}$"),
@@ -226,11 +230,16 @@ def service_user(service: Service, vhost: str) -> User:
     return User(name=names.service_user(vhost, service.name), write=write)
 
 
-def own_users(vhost: str) -> Iterator[User]:
-    """Millrace's own processes, each with what it needs and no more."""
+def own_users(catalog: Catalog, vhost: str) -> Iterator[User]:
+    """Millrace's own processes, each with what it needs and no more.
+
+    The keeper looks how much waits in the groups' queues. RabbitMQ 4.3 wants a permission for that: of the three, write
+    is the one by which no event can be taken from them.
+    """
     yield User(name=names.own_user(vhost, "relay"), write="^(in|events|groups|dead)$")
     transit = rf"^(dead\..+|{names.PARKED}|{names.REJECTED}|{names.ACCEPTED})$"
-    yield User(name=names.own_user(vhost, "keeper"), read=transit)
+    queues = "|".join(re.escape(names.group_queue(group.name)) for group in catalog.groups)
+    yield User(name=names.own_user(vhost, "keeper"), read=transit, write=f"^({queues})$" if queues else "^$")
     yield User(name=names.own_user(vhost, "monitor"), tags=("monitoring",))
     replies = r".*\.reply\.celery\.pidbox|celeryev\..*"
     yield User(

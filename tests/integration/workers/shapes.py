@@ -66,6 +66,9 @@ NATIVE = [
 PLAIN = [
     Shape("not JSON", "envelope", "hello"),
     Shape("not UTF-8", "envelope", b"\xff\xff", {}, EVENTS),
+    Shape("UTF-16, and says so", "envelope", event().encode("utf-16"), {}, EVENTS, "utf-16"),
+    Shape("UTF-8 that says it is UTF-16", "envelope", b"[1, 2] ?", {}, EVENTS, "utf-16"),
+    Shape("Latin-1, and says so", "envelope", b'{"id": "\xe9"}', {}, EVENTS, "latin-1"),
     Shape("a list", "envelope", "[]"),
     Shape("a number", "envelope", "5"),
     Shape("null", "envelope", "null"),

@@ -147,7 +147,8 @@ class Stack:
 
     def consumers(self, name: str) -> int:
         """How many consumers a queue has now."""
-        with amqp.Connection(**broker_options(self.url("monitor"))) as connection:
+        admin = {"userid": self.broker.admin_user, "password": self.broker.admin_password}
+        with amqp.Connection(**{**broker_options(self.url("monitor")), **admin}) as connection:
             return int(connection.channel().queue_declare(name, passive=True).consumer_count)
 
     def consuming(self, *groups: str) -> None:

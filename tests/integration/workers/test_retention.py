@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import amqp
 import pytest
 from millrace import Catalog
 from millrace.derived import timing
@@ -246,6 +247,22 @@ def test_a_declared_group_s_queue_that_is_not_found_says_nothing(engine: Engine)
     """It may be on a node that is down, and hold messages."""
     assert looks(engine, {"dead.new": 0, "parked": 0}, declared=True) is None
     assert looks(engine, {"dead.new": 0, "parked": 0, "new": 0}, declared=True) is not None
+
+
+def test_a_queue_that_may_not_be_looked_at_says_nothing(engine: Engine) -> None:
+    """RabbitMQ 4.3 refuses what is not declared; that a declared one is refused is trouble, and said."""
+
+    def refused(queue: str) -> int:
+        if queue == "gone":
+            raise amqp.AccessRefused(queue)
+        return 0
+
+    look(engine, {"gone": False, "other": False}, refused)
+    with reading(engine) as connection:
+        seen = set(connection.execute(select(clearances.c.group_name)).scalars())
+    assert ("gone" in seen, "other" in seen) == (False, True)
+    with pytest.raises(amqp.AccessRefused):
+        look(engine, {"gone": True}, refused)
 
 
 def test_a_look_counts_when_it_is_a_day_old(engine: Engine) -> None:

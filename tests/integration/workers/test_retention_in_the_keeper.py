@@ -34,7 +34,7 @@ def send(stack: Stack, group: str) -> None:
 
 
 def test_the_keepers_user_may_ask_how_much_waits(stack: Stack, ask: Ask) -> None:
-    assert [ask(queue) for queue in ("fragile", "no-such-queue", names.dead_queue("fragile"))] == [0, None, 0]
+    assert [ask(queue) for queue in ("fragile", "dead.no-such-queue", names.dead_queue("fragile"))] == [0, None, 0]
     before = ask("ledger") or 0
     send(stack, "ledger")
     assert ask("ledger") == before + 1
