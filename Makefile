@@ -5,10 +5,10 @@ BIN := .venv/bin
 CHECKED := shared/millrace infra workers operations tests
 
 FAULTS_REPORT := .local/faults/report.json
-PARTS := test faults
+PARTS := test test-long faults
 BROKERS := installed newer
 
-.PHONY: help up down check test faults broker-matrix clean requirements
+.PHONY: help up down check test test-long faults broker-matrix clean requirements
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -28,7 +28,11 @@ check: .venv/.dev ## Style, types, imports between the rooms, generated document
 
 test: .venv/.dev ## Install what the tests need (as root) and run them
 	@"$(BIN)/python" -m tests.servers_needed
-	"$(BIN)/python" -m pytest -n 2 --dist loadfile $(PYTEST_ARGS)
+	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m "not long" $(PYTEST_ARGS)
+
+test-long: .venv/.dev ## The tests that take many seconds each: relays killed, lines lost, rollouts, stores cut at each step
+	@"$(BIN)/python" -m tests.servers_needed
+	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m long $(PYTEST_ARGS)
 
 faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
 	@"$(BIN)/python" -m tests.servers_needed

@@ -47,7 +47,8 @@ def _round(points: Sequence[Point], directory: Path, count: int, own_groups: Seq
     for point in points:
         place = directory / point.process
         place.mkdir(parents=True)
-        order = Order(point=point.name, count=count, chance=1.0 if point.behaviour else CHANCES.get(point.process, 1.0), directory=place)
+        chance = 1.0 if point.behaviour else CHANCES.get(point.process, 1.0)
+        order = Order(point=point.name, count=count, chance=chance, directory=place)
         orders.append(order)
         arming |= dict.fromkeys(process_names(point.process, own_groups), order.as_environment())
         behaviour |= point.behaviour

@@ -12,6 +12,8 @@ from operations.verify import verify
 from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced, OrderShipped
 from tests.integration.workers.stack import Stack, until
 
+pytestmark = pytest.mark.long
+
 EVENTS = 200
 #: What so many confirmed events and their effects may take, on a loaded machine.
 SECONDS = 30

@@ -23,6 +23,8 @@ from tests.integration.workers.stack import Stack, running, until
 from tests.real_servers import Broker, missing
 from workers.letters import DEAD
 
+pytestmark = pytest.mark.long
+
 BAD = 40
 AGAIN = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeout, 2000)."
 

@@ -29,6 +29,8 @@ from tests.real_servers import Broker, missing
 from workers.database import connect, reading
 from workers.tables import outbox
 
+pytestmark = pytest.mark.long
+
 EVENTS, SECONDS = (int(part) for part in os.environ.get("MILLRACE_ALARM", "50x4").split("x"))
 LONG = "MILLRACE_ALARM" in os.environ
 MOST_SECONDS = 0.050

@@ -21,6 +21,8 @@ from workers.database import begin
 from workers.tables import outbox
 from workers.watchdog import EX_STUCK
 
+pytestmark = pytest.mark.long
+
 EVENTS = 240
 KEYS = "abcdef"
 LEASE = 2.0

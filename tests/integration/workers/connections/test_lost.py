@@ -12,6 +12,8 @@ from tests.integration.workers.connections.calls import answered, call, start
 from tests.integration.workers.connections.hasty_worker import SILENCE_SECONDS, STUCK_SECONDS
 from tests.integration.workers.stack import Stack, until
 
+pytestmark = pytest.mark.long
+
 #: `MILLRACE_TEST_RECONNECTS=50` is the full run.
 RECONNECTS = int(os.environ.get("MILLRACE_TEST_RECONNECTS", "3"))
 BACK_SECONDS = 30

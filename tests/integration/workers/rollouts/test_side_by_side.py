@@ -23,6 +23,8 @@ from tests.integration.workers.stack import Stack, prepare_store, until
 from tests.real_servers import Broker
 from workers.newer import WAITS_HEADER
 
+pytestmark = pytest.mark.long
+
 HERE = "tests.integration.workers.rollouts"
 NOBODYS = names.dataschema("tea.ordered", 3)
 

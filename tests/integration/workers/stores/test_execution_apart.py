@@ -32,7 +32,10 @@ from workers.tables import inbox as table
 from workers.tables import outbox
 from workers.work import UnitOfWork
 
-pytestmark = pytest.mark.parametrize("store_url", ["lease", "dynamodb", "redis"], indirect=True, scope="module")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.parametrize("store_url", ["lease", "dynamodb", "redis"], indirect=True, scope="module"),
+]
 
 Function = Callable[[OrderPlaced, UnitOfWork], None]
 

@@ -23,6 +23,8 @@ from workers.stores.redis import RedisStore
 from workers.stores.sql import LeaseStore
 from workers.stores.store import Call, Outcome
 
+pytestmark = pytest.mark.long
+
 
 class Unfenced(RedisStore):
     """Takes what anyone says of an event."""
