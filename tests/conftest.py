@@ -19,7 +19,7 @@ from tests.real_servers import Broker, missing
 #: The management API shows what is so now, or was at most a second ago (the broker's own choice: five).
 FRESH_STATISTICS = "collect_statistics_interval = 1000"
 
-# `pytest --hypothesis-profile=full` draws 100,000 cases and more; a slow machine is no failure.
+# `pytest --hypothesis-profile=full --timeout=0 -k properties` draws 100,000 cases and more. Slowness is no failure.
 _slow = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 settings.register_profile("quick", max_examples=100, deadline=None, suppress_health_check=_slow)
 settings.register_profile("full", max_examples=10_000, deadline=None, suppress_health_check=_slow)
