@@ -10,15 +10,16 @@ from typing import Any
 
 from millrace import derived
 
-derived.HEARTBEAT_SECONDS = 1
-derived.LOOK_SECONDS = 0.5
-derived.NOT_CONSUMING_SECONDS = 1.5
-derived.LOOP_STUCK_SECONDS = 4.0
-
-SILENCE_SECONDS = 3 * derived.HEARTBEAT_SECONDS
-STUCK_SECONDS = derived.LOOP_STUCK_SECONDS
+HEARTBEAT_SECONDS = 1
+SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
+STUCK_SECONDS = 4.0
 
 if __name__ == "__main__":
+    derived.HEARTBEAT_SECONDS = HEARTBEAT_SECONDS
+    derived.LOOK_SECONDS = 0.5
+    derived.NOT_CONSUMING_SECONDS = 1.5
+    derived.LOOP_STUCK_SECONDS = STUCK_SECONDS
+
     from celery.worker.consumer.tasks import Tasks
 
     from workers.__main__ import main
