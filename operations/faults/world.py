@@ -92,15 +92,14 @@ class World:
         """
         through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.workers_proxy.port}", metrics={})
         arming = arming or {}
-        specs = [
-            self._armed(spec, {**arming.get("*", {}), **arming.get(spec.name, {})})
-            for spec in fleet(self.catalog, through, self.layout, self.settings)
-            if spec.name != FLOWER
-        ]
+        everyone = arming.get("*", {})
+        plain = [spec for spec in fleet(self.catalog, through, self.layout, self.settings) if spec.name != FLOWER]
+        specs = [self._armed(spec, {**everyone, **arming.get(spec.name, {})}) for spec in plain]
+        doubled = {self.worker(group) for group in twice}
         again = [
-            dataclasses.replace(spec, name=f"{spec.name}-b")
-            for spec in specs
-            if spec.name in {self.worker(group) for group in twice}
+            dataclasses.replace(self._armed(spec, everyone), name=f"{spec.name}-b")
+            for spec in plain
+            if spec.name in doubled
         ]
         whole = [*self.servers, *specs, *again]
         watch = Watch(self.layout, apply_fleet(self.layout, whole))
