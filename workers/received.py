@@ -26,6 +26,8 @@ GENERATION_HEADER = "x-millrace-generation"
 CELERY_SOURCE = "/celery"
 PLAIN_SOURCE = "/plain"
 MAX_GENERATION = 1_000_000
+#: In seconds: 28 binary levels.
+LONGEST_ETA = 2**28 - 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +104,8 @@ def _native(delivery: Delivery, catalog: Catalog, trusted: frozenset[str], gener
     expires, eta = _time(headers, "expires"), _time(headers, "eta")
     if expires is not None and expires <= datetime.now(UTC):
         raise InvalidEvent("expires", f"the message expired at {expires.isoformat()}")
+    if eta is not None and (eta - datetime.now(UTC)).total_seconds() > LONGEST_ETA:
+        raise InvalidEvent("eta", "must be within eight years, the longest delay that the broker's levels hold")
     envelope = seal(payload, source=CELERY_SOURCE, id=id_)
     return Received(envelope=envelope, payload=payload, generation=generation, eta=eta)
 

@@ -79,6 +79,8 @@ def test_expired_and_due_times() -> None:
         receive(native({"user_id": "1"}, expires=past), CATALOG, TRUSTED)
     delayed = native({"user_id": "1"}, expires=later.isoformat(), eta=later.isoformat())
     assert receive(delayed, CATALOG, TRUSTED).eta == later
+    with pytest.raises(InvalidEvent, match="within eight years"):
+        receive(native({"user_id": "1"}, eta="5083-09-29T12:13:35+00:00"), CATALOG, TRUSTED)
 
 
 def test_what_celery_sees_shows_no_payload() -> None:
