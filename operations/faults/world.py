@@ -111,7 +111,8 @@ class World:
         if spec.name == MAIL_SINK:
             return spec
         python, _module, module, *rest = spec.argv
-        env = {**spec.env, SINK_VARIABLE: self.sink.url, **arming}
+        # What a killed worker leaves of its metrics goes with the world.
+        env = {**spec.env, SINK_VARIABLE: self.sink.url, "TMPDIR": str(self.layout.root), **arming}
         return dataclasses.replace(spec, argv=(python, "-m", ARMED, module, *rest), env=env)
 
     def restarts(self) -> dict[str, int]:
