@@ -10,11 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from operations.faults.postgres import find_postgres
-from operations.local.rabbitmq_install import find_server
-from operations.local.running_node import running_node
 from tests.postgres_server import fresh_database, running_postgres
 from tests.processes_left import processes_left
-from tests.real_servers import Broker, missing
+from tests.real_servers import Broker, missing, own_broker
 
 #: The management API shows what is so now, or was at most a second ago (the broker's own choice: five).
 FRESH_STATISTICS = "collect_statistics_interval = 1000"
@@ -46,17 +44,8 @@ def broker_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def broker(broker_directory: Path) -> Iterator[Broker]:
     """The run's own RabbitMQ, started at first use."""
-    server = find_server()
-    if server is None:
-        missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
-    with running_node(broker_directory, server, settings=(FRESH_STATISTICS,)) as node:
-        yield Broker(
-            amqp_host=node.amqp_host,
-            amqp_port=node.amqp_port,
-            management_url=node.management_url,
-            admin_user=node.admin_user,
-            admin_password=node.admin_password,
-        )
+    with own_broker(broker_directory, (FRESH_STATISTICS,)) as (running, _control):
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -17,10 +17,9 @@ from pathlib import Path
 
 import psycopg
 
+from operations.faults.postgres import UNPRIVILEGED
 from operations.local.ports import LOOPBACK, free_ports
 from operations.local.spawn import dies_with_parent
-
-UNPRIVILEGED = "postgres"
 
 
 @contextmanager

@@ -5,14 +5,20 @@ from __future__ import annotations
 import os
 import ssl
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import NoReturn
 from urllib.parse import quote
 
 import httpx
 import pytest
+
+from operations.local.rabbitmq_install import find_server
+from operations.local.rabbitmq_node import control
+from operations.local.running_node import running_node
 
 #: Reading the machine's certificates costs 50 ms per client, and here is no TLS.
 _NO_CERTIFICATES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -59,3 +65,20 @@ def missing(server: str, what_to_do: str) -> NoReturn:
     if os.environ.get("CI"):
         pytest.fail(message, pytrace=False)
     pytest.skip(message)
+
+
+@contextmanager
+def own_broker(directory: Path, settings: tuple[str, ...] = ()) -> Iterator[tuple[Broker, Callable[..., None]]]:
+    """A RabbitMQ in a directory that nobody else uses, and its rabbitmqctl."""
+    server = find_server()
+    if server is None:
+        missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
+    with running_node(directory, server, settings=settings) as node:
+        broker = Broker(
+            amqp_host=node.amqp_host,
+            amqp_port=node.amqp_port,
+            management_url=node.management_url,
+            admin_user=node.admin_user,
+            admin_password=node.admin_password,
+        )
+        yield broker, partial(control, node.broker)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
-import subprocess
 import time
 
-import httpx
 import psutil
 from millrace import names
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,6 +14,7 @@ from operations.faults import judging
 from operations.faults.scenario import Fault, Scene
 from operations.faults.world import World
 from operations.local.management import accepts_connections
+from operations.local.rabbitmq_node import control
 from workers.database import reading
 
 #: Longer than two heartbeats and a lease: the black hole is noticed inside of it.
@@ -94,32 +92,18 @@ def memory_alarm(scene: Scene, _rng: random.Random) -> bool:
 
 
 def _set_watermark(world: World, share: str) -> None:
-    broker = next(spec for spec in world.servers if spec.name == "broker")
-    tool = os.path.join(os.path.dirname(os.path.realpath(broker.argv[0])), "rabbitmqctl")  # noqa: PTH118, PTH120
-    subprocess.run(  # noqa: S603 - argv is ours
-        [tool, "set_vm_memory_high_watermark", share],
-        env={**os.environ, **broker.env},
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
+    control(next(spec for spec in world.servers if spec.name == "broker"), "set_vm_memory_high_watermark", share)
 
 
 def unbind(scene: Scene, _rng: random.Random) -> bool:
     """Delete the binding of `first` for a while: what comes is parked, and released when `up` has put it back."""
-    with management(scene.world) as api:
+    with scene.world.management() as api:
         path = f"/api/bindings/{scene.world.record.vhost}/e/{names.EVENTS}/q/{names.group_queue('first')}"
         for binding in api.get(path).raise_for_status().json():
             api.delete(f"{path}/{binding['properties_key']}").raise_for_status()
     time.sleep(2)
     scene.world.apply()
     return True
-
-
-def management(world: World) -> httpx.Client:
-    """The management API as administrator; close it after use."""
-    login = (world.record.admin["user"], world.record.admin["password"])
-    return httpx.Client(base_url=world.record.management, auth=login, timeout=30)
 
 
 FAULTS = (

@@ -14,7 +14,6 @@ from millrace.publishing import Publisher
 
 from operations.faults import garbage, judging
 from operations.faults.armed import OFF_VARIABLE
-from operations.faults.broker_faults import management
 from operations.faults.careless import CONFIRMS, MANDATORY
 from operations.faults.crash_scenarios import crash_fault
 from operations.faults.load import SOURCE
@@ -68,7 +67,7 @@ def drop_lines_unsent(scene: Scene, _rng: random.Random) -> bool:
 def unbind_the_door(scene: Scene, _rng: random.Random) -> bool:
     """Delete every binding of `in` for a moment: nothing takes what is published."""
     vhost = scene.world.record.vhost
-    with management(scene.world) as api:
+    with scene.world.management() as api:
         for binding in api.get(f"/api/exchanges/{vhost}/{names.IN}/bindings/source").raise_for_status().json():
             kind = "q" if binding["destination_type"] == "queue" else "e"
             path = f"/api/bindings/{vhost}/e/{names.IN}/{kind}/{binding['destination']}/{binding['properties_key']}"
@@ -105,7 +104,7 @@ def _put(scene: Scene, messages: Sequence[garbage.Odd]) -> bool:
 def reject_without_a_dead_letter_queue(scene: Scene, rng: random.Random, *, strategy: str | None = None) -> bool:
     """Delete the dead-letter queue's binding, put garbage on the group's queue, and bind it again a while later."""
     vhost = scene.world.record.vhost
-    with management(scene.world) as api:
+    with scene.world.management() as api:
         if strategy:
             _set_strategy(api, vhost, strategy)
         dead = names.dead_queue("first")

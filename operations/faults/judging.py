@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, select
@@ -60,11 +60,16 @@ def judge_store(connection: Connection, ledger: Ledger, prefix: str) -> Verdict:
     # The second group's events have ids of their own: its effects are what is known of them.
     direct = {(EFFECTS[type_][0], id_) for id_, type_ in ledger.accepted.items() if EFFECTS[type_]}
     verdict.add(UNSETTLED, (f"{id_} at {group}" for group, id_ in direct - settled))
+    judge_index(verdict, connection, ledger.accepted, prefix)
+    return verdict
+
+
+def judge_index(verdict: Verdict, connection: Connection, confirmed: Mapping[str, str], prefix: str) -> None:
+    """Whether all that was confirmed is in the index of accepted events, and the outbox is empty."""
     index = select(accepted.c.event_id).where(accepted.c.event_id.startswith(prefix))
-    verdict.add(NOT_INDEXED, ledger.accepted.keys() - set(connection.execute(index).scalars()))
+    verdict.add(NOT_INDEXED, confirmed.keys() - set(connection.execute(index).scalars()))
     unsent = connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one()
     verdict.add(LEFT_OVER, [f"{unsent} rows in the outbox"] if unsent else [])
-    return verdict
 
 
 def _judge_effects(verdict: Verdict, connection: Connection, ledger: Ledger, prefix: str) -> None:

@@ -6,11 +6,12 @@ total-queue checker: nothing is believed that the stack says of itself unless th
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import httpx
 from millrace import names
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from operations.faults.effects import effects
@@ -22,69 +23,94 @@ from workers.database import connect, reading
 
 
 @dataclass(frozen=True)
-class Oracle:
-    """Judges one scenario, whose events bear a prefix of their own."""
+class Judging(ABC):
+    """What every oracle does: count, wait for calm, and ask the store and the queues by a fresh reader."""
 
     world: World
     ledger: Ledger
     prefix: str
 
+    @abstractmethod
+    def counted(self) -> Select[int]:
+        """The query for how many ends there are now."""
+
+    @abstractmethod
+    def ends_of(self, type_: str) -> int:
+        """How many ends an event of a type must come to."""
+
+    @abstractmethod
+    def store_verdict(self, connection: Connection) -> Verdict:
+        """Every line that the store decides."""
+
     def effects_so_far(self) -> int:
-        """How many effects there are now; -1 while the store does not answer."""
-        query = select(func.count()).where(effects.c.subject.startswith(self.prefix))
+        """How much has come to its end; -1 while the store does not answer."""
         try:
             with reading(self.world.engine) as connection:
-                return int(connection.execute(query).scalar_one())
+                return int(connection.execute(self.counted()).scalar_one())
         except SQLAlchemyError:
             return -1
 
     def expected_effects(self, *, of_all: bool = True) -> int:
-        """How many effects there must be in the end, of what is meant or of what was accepted till now."""
-        events = self.ledger.meant if of_all else self.ledger.accepted
-        return sum(len(EFFECTS[type_]) for type_ in list(events.values()))
+        """How much must, of what is meant or of what was accepted till now."""
+        ledger = self.ledger.copy()
+        return sum(self.ends_of(type_) for type_ in (ledger.meant if of_all else ledger.accepted).values())
 
     def settled(self) -> bool:
         """Whether nothing is on its way any more, as far as a quick look tells."""
         if self.effects_so_far() < self.expected_effects():
             return False
         try:
-            return not self._store_verdict(self.world.engine).found and not messages_left(self.world)
+            with reading(self.world.engine) as connection:
+                found = self.store_verdict(connection).found
         except SQLAlchemyError:
             return False
+        return not found and not messages_left(self.world)
 
     def judge(self) -> Verdict:
         """The verdict by a fresh reader: a new connection to the store, the queues as they are now."""
         engine = connect(self.world.record.database_url)
         try:
-            verdict = self._store_verdict(engine)
+            with reading(engine) as connection:
+                verdict = self.store_verdict(connection)
         finally:
             engine.dispose()
-        self._judge_calls(verdict)
         verdict.add(LEFT_OVER, messages_left(self.world))
         verdict.add(DIED, (f"{name} x{count}" for name, count in self.world.unplanned().items()))
         return verdict
 
-    def _store_verdict(self, engine: Engine) -> Verdict:
-        with reading(engine) as connection:
-            return judge_store(connection, self.ledger, self.prefix)
 
-    def _judge_calls(self, verdict: Verdict) -> None:
-        """The sink's own count: one call for each event that calls out (its keys say nothing of the event)."""
-        calls = self.world.sink.calls
+class Oracle(Judging):
+    """Judges a scenario of the suite's own catalog, by its effects and by the sink."""
+
+    def counted(self) -> Select[int]:
+        """Effects."""
+        return select(func.count()).where(effects.c.subject.startswith(self.prefix))
+
+    def ends_of(self, type_: str) -> int:
+        """An effect in each group of the chain."""
+        return len(EFFECTS[type_])
+
+    def store_verdict(self, connection: Connection) -> Verdict:
+        """The lines of `judge_store`."""
+        return judge_store(connection, self.ledger, self.prefix)
+
+    def judge(self) -> Verdict:
+        """The verdict, with the sink's own count: one call for each event that calls out."""
+        verdict = super().judge()
+        calls = self.world.sink.calls  # by keys that say nothing of the event
         twice = sum(count - 1 for count in calls.values() if count > 1)
         verdict.add(CALLED_TWICE, [f"{twice} calls too many"] if twice else [])
         missing = len(self.ledger.accepted_of(Called.event_type)) - len(calls)
         verdict.add(NOT_CALLED, [f"{missing} calls too few"] if missing > 0 else [])
+        return verdict
 
 
 def messages_left(world: World) -> list[str]:
     """What waits in the queues of the stack, the log of accepted events apart."""
-    record = world.record
-    login = (record.admin["user"], record.admin["password"])
-    url = f"{record.management}/api/queues/{record.vhost}"
     fresh = {"disable_stats": "true", "enable_queue_totals": "true"}
     try:
-        listed = httpx.get(url, params=fresh, auth=login, timeout=10).raise_for_status().json()
+        with world.management() as api:
+            listed = api.get(f"/api/queues/{world.record.vhost}", params=fresh).raise_for_status().json()
     except httpx.HTTPError as error:
         return [f"the broker does not say: {type(error).__name__}"]
     full = {each["name"]: int(each.get("messages") or 0) for each in listed if each["name"] != names.ACCEPTED}

@@ -13,19 +13,15 @@ from typing import Any
 from millrace.declarations import Catalog
 from millrace.envelope import Envelope, payload_from, seal
 from millrace.errors import InvalidEvent, UnknownEventType
-from sqlalchemy import Connection, Engine, func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Select, func, select, text
 
-from operations.faults.judging import DEAD, DIED, DOUBLED, LEFT_OVER, LOST, NOT_INDEXED, NOT_PARKED, Verdict
-from operations.faults.ledger import Ledger
+from operations.faults.judging import DEAD, DOUBLED, LOST, NOT_PARKED, Verdict, judge_index
 from operations.faults.load import SOURCE, Plan
-from operations.faults.oracle import messages_left
+from operations.faults.oracle import Judging
 from operations.faults.scenario import Subject
-from operations.faults.world import World
 from operations.samples import sample_payloads
-from workers.database import connect, reading
 from workers.inbox import DEAD_LETTERED, FINAL
-from workers.tables import accepted, inbox, letters, outbox
+from workers.tables import inbox, letters
 
 #: In a sample's strings, what becomes a text that no other event has.
 NUMBER = "{n}"
@@ -85,70 +81,39 @@ def own_subject(catalog: Catalog, samples: Sequence[Sample], counting: str | Non
     def events(plan: Plan, prefix: str, rng: random.Random) -> list[Envelope]:
         return [_envelope(rng.choice(samples), f"{prefix}-{number}", catalog) for number in range(plan.events)]
 
-    return Subject(events=events, judge=partial(OwnOracle, counting))
+    return Subject(events=events, judge=partial(OwnOracle, counting=counting))
 
 
-class OwnOracle:
+@dataclass(frozen=True)
+class OwnOracle(Judging):
     """Judges by the inbox, the letters, the index, the queues and, where there is one, the counting query."""
 
-    def __init__(self, counting: str | None, world: World, ledger: Ledger, prefix: str) -> None:
-        self._counting = counting
-        self._world = world
-        self._ledger = ledger
-        self._prefix = prefix
+    counting: str | None = None
 
-    def effects_so_far(self) -> int:
-        """How many (event, group) have an outcome; -1 while the store does not answer."""
-        query = select(func.count()).where(inbox.c.event_id.startswith(self._prefix), inbox.c.state.in_(ENDED))
-        try:
-            with reading(self._world.engine) as connection:
-                return int(connection.execute(query).scalar_one())
-        except SQLAlchemyError:
-            return -1
+    def counted(self) -> Select[int]:
+        """(event, group) that have an outcome."""
+        return select(func.count()).where(inbox.c.event_id.startswith(self.prefix), inbox.c.state.in_(ENDED))
 
-    def expected_effects(self, *, of_all: bool = True) -> int:
-        """How many outcomes there must be."""
-        ledger = self._ledger.copy()
-        return sum(len(self._groups(type_)) for type_ in (ledger.meant if of_all else ledger.accepted).values())
+    def ends_of(self, type_: str) -> int:
+        """An outcome in each group that takes it."""
+        return len(self._groups(type_))
 
     def _groups(self, type_: str) -> list[str]:
-        return [group.name for group in self._world.catalog.groups_for(type_)]
+        return [group.name for group in self.world.catalog.groups_for(type_)]
 
-    def settled(self) -> bool:
-        """Whether all have their outcome and nothing waits."""
-        try:
-            done = self.effects_so_far() >= self.expected_effects()
-            return done and not self._store_verdict(self._world.engine).found and not messages_left(self._world)
-        except SQLAlchemyError:
-            return False
-
-    def judge(self) -> Verdict:
-        """The verdict by a fresh reader; raises what the store raises of the counting query."""
-        engine = connect(self._world.record.database_url)
-        try:
-            verdict = self._store_verdict(engine)
-        finally:
-            engine.dispose()
-        verdict.add(LEFT_OVER, messages_left(self._world))
-        verdict.add(DIED, (f"{name} x{count}" for name, count in self._world.unplanned().items()))
-        return verdict
-
-    def _store_verdict(self, engine: Engine) -> Verdict:
-        verdict, confirmed = Verdict(), self._ledger.copy().accepted
-        with reading(engine) as connection:
-            self._judge_outcomes(verdict, connection, confirmed)
-            self._judge_letters(verdict, connection, confirmed)
-            index = select(accepted.c.event_id).where(accepted.c.event_id.startswith(self._prefix))
-            verdict.add(NOT_INDEXED, confirmed.keys() - set(connection.execute(index).scalars()))
-            unsent = connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one()
-            verdict.add(LEFT_OVER, [f"{unsent} rows in the outbox"] if unsent else [])
-            if self._counting:
-                counted = connection.execute(text(self._counting)).all()
-                verdict.add(DOUBLED, (f"{subject} x{count}" for subject, count in counted if count > 1))
+    def store_verdict(self, connection: Connection) -> Verdict:
+        """Every line that the store decides; raises what the store raises of the counting query."""
+        verdict, confirmed = Verdict(), self.ledger.copy().accepted
+        self._judge_outcomes(verdict, connection, confirmed)
+        self._judge_letters(verdict, connection, confirmed)
+        judge_index(verdict, connection, confirmed, self.prefix)
+        if self.counting:
+            counted = connection.execute(text(self.counting)).all()
+            verdict.add(DOUBLED, (f"{subject} x{count}" for subject, count in counted if count > 1))
         return verdict
 
     def _judge_outcomes(self, verdict: Verdict, connection: Connection, confirmed: dict[str, str]) -> None:
-        mine = (inbox.c.event_id.startswith(self._prefix), inbox.c.state.in_(ENDED))
+        mine = (inbox.c.event_id.startswith(self.prefix), inbox.c.state.in_(ENDED))
         rows = connection.execute(select(inbox.c.group_name, inbox.c.event_id).where(*mine))
         ended = {(row.group_name, row.event_id) for row in rows}
         wanted = {(group, id_) for id_, type_ in confirmed.items() for group in self._groups(type_)}
@@ -156,7 +121,7 @@ class OwnOracle:
 
     def _judge_letters(self, verdict: Verdict, connection: Connection, confirmed: dict[str, str]) -> None:
         columns = (letters.c.kind, letters.c.event_id, letters.c.cause)
-        kept = connection.execute(select(*columns).where(letters.c.event_id.startswith(self._prefix))).all()
+        kept = connection.execute(select(*columns).where(letters.c.event_id.startswith(self.prefix))).all()
         verdict.add(DEAD, (f"{row.event_id}: {row.cause}" for row in kept if row.kind == "dead"))
         parked = {row.event_id for row in kept if row.kind == "parked"}
         verdict.add(NOT_PARKED, {id_ for id_, type_ in confirmed.items() if not self._groups(type_)} - parked)

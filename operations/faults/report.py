@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-import httpx
 from sqlalchemy import text
 
 from operations.faults import judging
@@ -72,8 +71,8 @@ def _summary(guarded: Sequence[Line], controls: Sequence[Line], events: int, wor
 
 
 def _versions(world: World) -> dict[str, str]:
-    login = (world.record.admin["user"], world.record.admin["password"])
-    overview = httpx.get(f"{world.record.management}/api/overview", auth=login, timeout=10).raise_for_status().json()
+    with world.management() as api:
+        overview = api.get("/api/overview").raise_for_status().json()
     with reading(world.engine) as connection:
         function = "sqlite_version()" if world.engine.dialect.name == "sqlite" else "current_setting('server_version')"
         store = str(connection.execute(text(f"SELECT {function}")).scalar_one())

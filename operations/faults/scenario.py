@@ -6,14 +6,13 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from millrace.envelope import Envelope
 
 from operations.faults.judging import Verdict
 from operations.faults.ledger import Ledger
 from operations.faults.load import Load, Plan, envelopes
-from operations.faults.oracle import Oracle
+from operations.faults.oracle import Judging, Oracle
 from operations.faults.world import World
 
 #: Faults begin when this share of the effects is there, and are spread until that share is.
@@ -75,22 +74,6 @@ class Fault:
         return self.least or self.injections
 
 
-class Judge(Protocol):
-    """An oracle of one scenario."""
-
-    def effects_so_far(self) -> int:
-        """How much has come to its end; -1 while the store does not answer."""
-
-    def expected_effects(self, *, of_all: bool = True) -> int:
-        """How much must, of what is meant or of what was accepted till now."""
-
-    def settled(self) -> bool:
-        """Whether nothing is on its way any more, as far as a quick look tells."""
-
-    def judge(self) -> Verdict:
-        """The verdict by a fresh reader."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """What is loaded and how it is judged.
@@ -101,7 +84,7 @@ class Subject:
     """
 
     events: Callable[[Plan, str, random.Random], list[Envelope]]
-    judge: Callable[[World, Ledger, str], Judge]
+    judge: Callable[[World, Ledger, str], Judging]
 
 
 #: The suite's own catalog and handlers, whose effects are counted one by one.
@@ -162,7 +145,7 @@ def run_scenario(
     )
 
 
-def _hurt(scene: Scene, fault: Fault, oracle: Judge, rng: random.Random) -> int:
+def _hurt(scene: Scene, fault: Fault, oracle: Judging, rng: random.Random) -> int:
     """Inject the fault so often, spread over the middle of the load; returns how often it took."""
     whole = oracle.expected_effects()
     done = 0
@@ -189,7 +172,7 @@ def _inject(scene: Scene, fault: Fault, rng: random.Random) -> int:
     return 0
 
 
-def _await_progress(oracle: Judge, goal: float, *, published: bool = False) -> None:
+def _await_progress(oracle: Judging, goal: float, *, published: bool = False) -> None:
     """Wait until there are so many effects, or so many to come of what was published; not while all stands still."""
 
     def progress() -> int:
@@ -203,7 +186,7 @@ def _await_progress(oracle: Judge, goal: float, *, published: bool = False) -> N
             last, since = now, time.monotonic()
 
 
-def _recovery(oracle: Judge) -> float | None:
+def _recovery(oracle: Judging) -> float | None:
     """How long until the next effect; None if there is none left to come, or none came in a minute."""
     before, began = oracle.effects_so_far(), time.monotonic()
     while oracle.effects_so_far() == before:

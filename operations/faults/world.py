@@ -25,7 +25,7 @@ from operations.faults.sample_handlers.caller import SINK_VARIABLE
 from operations.faults.sink import Sink
 from operations.local.applying import apply_topology
 from operations.local.broker import Broker, node_broker
-from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor
+from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor, wait_for
 from operations.local.errors import LocalError
 from operations.local.fleet import FLOWER, MAIL_SINK, fleet, worker_name
 from operations.local.layout import Layout
@@ -42,7 +42,7 @@ from workers.migrate import migrate
 
 Say = Callable[[str], None]
 STACK = "dev"
-#: Processes that the suite runs twice over its own entry, which can be told to fail.
+#: What the suite starts the stack's processes by, so that they can be told to fail.
 ARMED = "operations.faults.armed"
 #: The group that has work in few scenarios.
 POISONED = "poisoned"
@@ -148,24 +148,21 @@ class World:
             return False
         return True
 
-    def wait_until(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
-        """Wait for a condition; raises LocalError that names it."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > deadline:
-                raise LocalError(f"{what} must come within {seconds:.0f} s, got none")
-            time.sleep(0.1)
-
     def apply(self) -> None:
         """Put right what a fault did to the topology, as `up` does."""
         apply_topology(STACK, self.broker, self.catalog, self.layout, lambda _text: None)
 
+    def management(self) -> httpx.Client:
+        """The management API as administrator; close it after use."""
+        login = (self.record.admin["user"], self.record.admin["password"])
+        return httpx.Client(base_url=self.record.management, auth=login, timeout=30)
+
     def clean(self) -> None:
         """After a guard was off: end every process of ours, empty the queues and put the topology right."""
         apply_fleet(self.layout, self.servers)
-        self.wait_until(lambda: len(running(self.layout).processes) == len(self.servers), 60, "the end of the workers")
-        login = (self.record.admin["user"], self.record.admin["password"])
-        with httpx.Client(base_url=self.record.management, auth=login, timeout=30) as api:
+        all_ended = lambda: len(running(self.layout).processes) == len(self.servers)  # noqa: E731
+        wait_for(all_ended, 60, lambda: "every worker must end, got some that run")
+        with self.management() as api:
             for queue in api.get(f"/api/queues/{self.record.vhost}").raise_for_status().json():
                 if queue["durable"] and queue["type"] != "stream":
                     api.delete(f"/api/queues/{self.record.vhost}/{queue['name']}/contents").raise_for_status()

@@ -6,6 +6,7 @@ import hashlib
 import os
 import secrets
 import shutil
+import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +129,14 @@ class Node:
             # The script then becomes the Erlang machine instead of staying its parent: a signal reaches the right one.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+
+
+def control(broker: ProcessSpec, *arguments: str) -> None:
+    """Run rabbitmqctl on a node's broker; raises CalledProcessError if it fails, TimeoutExpired after a minute."""
+    tool = Path(broker.argv[0]).resolve().with_name("rabbitmqctl")
+    subprocess.run(  # noqa: S603 - argv is ours
+        [str(tool), *arguments], env={**os.environ, **broker.env}, check=True, capture_output=True, timeout=60
+    )
 
 
 def find_epmd() -> str:

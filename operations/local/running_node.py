@@ -12,6 +12,7 @@ from pathlib import Path
 from operations.local.errors import LocalError, log_tail
 from operations.local.management import accepts_connections, enable_feature_flags, wait_until_ready
 from operations.local.ports import LOOPBACK, free_ports, require_free
+from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_node import ADMIN, Node, NodePorts, remove_link
 from operations.local.spawn import open_log, spawn, stop
 
@@ -27,6 +28,7 @@ class RunningNode:
     management_url: str
     admin_user: str
     admin_password: str
+    broker: ProcessSpec
 
 
 @contextmanager
@@ -68,6 +70,7 @@ def running_node(
             management_url=url,
             admin_user=ADMIN,
             admin_password=node.password,
+            broker=broker,
         )
 
 

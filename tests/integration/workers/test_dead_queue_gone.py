@@ -3,8 +3,6 @@
 RabbitMQ tries again, after three minutes, what it could not dead-letter; this broker after two seconds.
 """
 
-import os
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,13 +12,9 @@ import pytest
 from millrace import names
 from millrace.publishing.connection import broker_options
 
-from operations.local.ports import free_ports
-from operations.local.rabbitmq_install import find_server
-from operations.local.rabbitmq_node import Node, NodePorts
-from operations.local.running_node import running_node
 from tests.integration.workers.sample_catalog import OrderPlaced
 from tests.integration.workers.stack import Stack, running, until
-from tests.real_servers import Broker, missing
+from tests.real_servers import own_broker
 from workers.letters import DEAD
 
 pytestmark = pytest.mark.long
@@ -32,21 +26,11 @@ AGAIN = "application:set_env(rabbit, dead_letter_worker_publisher_confirm_timeou
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """A stack on a broker of its own."""
-    server = find_server()
-    if server is None:
-        missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
     directory: Path = tmp_path_factory.mktemp("impatient")
-    amqp_port, management, distribution, epmd = free_ports(4)
-    ports = NodePorts(amqp=amqp_port, management=management, distribution=distribution, epmd=epmd)
-    place = directory / "broker"
-    with running_node(place, server, ports) as running_one:
-        node = Node(directory=place, ports=ports, server=server, name=f"millrace-{amqp_port}@localhost")
-        command = [str(server.resolve().with_name("rabbitmqctl")), "eval", AGAIN]
-        environment = {**os.environ, **node.processes()[1].env}
-        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
-        name = f"d{uuid.uuid4().hex[:8]}"
-        database = f"sqlite:///{directory / 'millrace.db'}"
-        with running(Stack(Broker(**vars(running_one)), database, directory, name)) as one:
+    name = f"d{uuid.uuid4().hex[:8]}"
+    with own_broker(directory / "broker") as (broker, control):
+        control("eval", AGAIN)
+        with running(Stack(broker, f"sqlite:///{directory / 'millrace.db'}", directory, name)) as one:
             yield one
 
 

@@ -6,7 +6,6 @@ The usual run is short. For the long one, which also asserts the callers' p99:
 
 import os
 import statistics
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,16 +15,12 @@ import pytest
 from millrace.publishing import Outbox
 from sqlalchemy import create_engine, func, select, text
 
-from operations.local.ports import free_ports
-from operations.local.rabbitmq_install import find_server
-from operations.local.rabbitmq_node import Node, NodePorts
-from operations.local.running_node import running_node
 from operations.store_numbers import StoreNumbers, store_numbers
 from tests.conftest import FRESH_STATISTICS
 from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced
 from tests.integration.workers.stack import Stack, running, until
 from tests.postgres_server import fresh_database
-from tests.real_servers import Broker, missing
+from tests.real_servers import own_broker
 from workers.database import connect, reading
 from workers.tables import outbox
 
@@ -55,28 +50,12 @@ class Alarmed:
 
 @pytest.fixture
 def alarmed(postgres_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alarmed]:
-    server = find_server()
-    if server is None:
-        missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
     directory: Path = tmp_path_factory.mktemp("node")
-    amqp, management, distribution, epmd = free_ports(4)
-    ports = NodePorts(amqp=amqp, management=management, distribution=distribution, epmd=epmd)
     with (
-        running_node(directory, server, ports, settings=(FRESH_STATISTICS,)) as node,
+        own_broker(directory, (FRESH_STATISTICS,)) as (broker, control),
         fresh_database(postgres_url) as url,
-        running(Stack(Broker(**vars(node)), url, tmp_path_factory.mktemp("stack"), "alarmed")) as stack,
+        running(Stack(broker, url, tmp_path_factory.mktemp("stack"), "alarmed")) as stack,
     ):
-        environment = {
-            **os.environ,
-            **Node(directory=directory, ports=ports, server=server, name=f"millrace-{amqp}@localhost")
-            .processes()[1]
-            .env,
-        }
-
-        def control(*arguments: str) -> None:
-            tool = [str(server.resolve().with_name("rabbitmqctl")), *arguments]
-            subprocess.run(tool, env=environment, check=True, capture_output=True, timeout=60)
-
         yield Alarmed(stack=stack, control=control)
 
 

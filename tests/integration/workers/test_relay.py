@@ -19,6 +19,7 @@ from operations.local.ports import free_ports
 from tests.integration.millrace.proxy import proxy_to
 from tests.integration.workers.outbox_rows import keyed
 from tests.integration.workers.stack import Stack, until
+from tests.noted_waits import Waits
 from workers.database import begin, connect
 from workers.relay import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, POLL_SECONDS, Relay, Round
 from workers.relay_numbers import LAG, STOPPED, WAITING
@@ -35,22 +36,6 @@ def engine(stack: Stack) -> Iterator[Engine]:
         with amqp.Connection(**broker_options(stack.url("group.ledger"))) as connection:
             connection.channel().queue_purge("ledger")
         yield engine
-
-
-class Waits(threading.Event):
-    """Notes how long the relay would wait instead of waiting, and stops it after so many."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-        self.noted: list[float | None] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Only note it."""
-        self.noted.append(timeout)
-        if len(self.noted) >= self._most:
-            self.set()
-        return self.is_set()
 
 
 class OneRound(threading.Event):

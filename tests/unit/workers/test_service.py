@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.noted_waits import Waits
 from workers import service
 from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, keep_going
 
@@ -18,22 +19,6 @@ def soon_steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(service, "STEADY_SECONDS", STEADY)
     yield
     TROUBLE.clear()
-
-
-class Waits(threading.Event):
-    """Notes the pauses instead of making them, and stops after so many."""
-
-    def __init__(self, most: int) -> None:
-        super().__init__()
-        self._most = most
-        self.noted: list[float | None] = []
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Only note it."""
-        self.noted.append(timeout)
-        if len(self.noted) >= self._most:
-            self.set()
-        return self.is_set()
 
 
 def in_trouble(name: str) -> float | None:

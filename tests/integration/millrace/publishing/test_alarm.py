@@ -1,7 +1,5 @@
 """The publisher while the broker is in a memory alarm, and when it was killed: on a node of the test's own."""
 
-import os
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,13 +10,9 @@ from millrace.errors import ConfirmTimeout
 from millrace.events import UserSignedUp
 from millrace.publishing import Publisher
 
-from operations.local.ports import free_ports
-from operations.local.rabbitmq_install import find_server
-from operations.local.rabbitmq_node import Node, NodePorts
-from operations.local.running_node import running_node
 from tests.conftest import FRESH_STATISTICS
 from tests.integration.millrace.stack import Stack, applied_stack, wait_until
-from tests.real_servers import Broker, missing
+from tests.real_servers import own_broker
 
 #: No machine has so little memory that a running broker keeps below it; what the broker has by default.
 ALARMING, USUAL = "0.00001", "0.4"
@@ -48,23 +42,12 @@ class OwnNode:
 
 @pytest.fixture
 def own_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnNode]:
-    server = find_server()
-    if server is None:
-        missing("RabbitMQ", "`make test` as root installs it; else install rabbitmq-server.")
     directory: Path = tmp_path_factory.mktemp("node")
-    amqp, management, distribution, epmd = free_ports(4)
-    ports = NodePorts(amqp=amqp, management=management, distribution=distribution, epmd=epmd)
-    with running_node(directory, server, ports, settings=(FRESH_STATISTICS,)) as running:
-        node = Node(directory=directory, ports=ports, server=server, name=f"millrace-{amqp}@localhost")
-
-        def control(*arguments: str) -> None:
-            tool = server.resolve().with_name("rabbitmqctl")
-            environment = {**os.environ, **node.processes()[1].env}
-            subprocess.run([str(tool), *arguments], env=environment, check=True, capture_output=True, timeout=60)
-
-        broker = Broker(**vars(running))
-        with applied_stack(broker, tmp_path_factory.mktemp("state")) as stack:
-            yield OwnNode(stack=stack, control=control)
+    with (
+        own_broker(directory, (FRESH_STATISTICS,)) as (broker, control),
+        applied_stack(broker, tmp_path_factory.mktemp("state")) as stack,
+    ):
+        yield OwnNode(stack=stack, control=control)
 
 
 @pytest.mark.timeout(240)

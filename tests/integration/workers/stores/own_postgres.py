@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 from psycopg import OperationalError
 
-from operations.faults.postgres import find_postgres
+from operations.faults.postgres import UNPRIVILEGED, find_postgres
 from tests.integration.workers.stack import kill_tree, until
-from tests.postgres_server import UNPRIVILEGED, connect_to, running_postgres
+from tests.postgres_server import connect_to, running_postgres
 
 
 @contextmanager
