@@ -24,7 +24,7 @@ from tests.postgres_server import find_postgres, fresh_database, running_postgre
 from workers import inbox, retention_removal
 from workers.database import begin, connect
 from workers.migrate import migrate
-from workers.retention import PAUSE_FACTOR, SHORTEST_PAUSE_SECONDS
+from workers.retention_batches import PAUSE_FACTOR, SHORTEST_PAUSE_SECONDS
 
 GROUP, SOURCE = "ledger", "/web"
 SMALL_ROWS = 10_000

@@ -5,7 +5,6 @@ once do no harm: each removes what the other has not.
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,16 +12,18 @@ from dataclasses import dataclass
 import structlog
 from millrace.declarations import Catalog
 from millrace.publishing.store_clock import store_now
-from prometheus_client import Counter
 from sqlalchemy import Connection, Engine, case, func, select
 
 from workers.database import begin, connect, insert_into, reading
 from workers.reconciliation import note_addressed
+from workers.retention_batches import Stopped, in_batches
 from workers.retention_clearance import asking, look, reach
+from workers.retention_leases import forget_leases
 from workers.retention_partitions import drop_weeks, make_weeks
 from workers.retention_removal import (
     SETTLED,
     Step,
+    groups_stored,
     of_inbox,
     remove_accepted,
     remove_inbox,
@@ -30,7 +31,7 @@ from workers.retention_removal import (
     remove_outbox,
 )
 from workers.settings import Settings
-from workers.tables import clearances, inbox, outbox, retention
+from workers.tables import clearances, outbox, retention
 
 log = structlog.get_logger("millrace.retention")
 
@@ -41,14 +42,7 @@ AGAIN_SECONDS = 60.0
 STOP_SECONDS = 5.0
 #: How long it waits for another's lock before it gives way.
 PATIENCE_SECONDS = 1.0
-SHORTEST_PAUSE_SECONDS = 0.02
-#: Pauses are so many times as long as the work between them.
-PAUSE_FACTOR = 19.0
 DAY_SECONDS = 86_400.0
-
-_FIRST = select(func.min(inbox.c.group_name))
-
-REMOVED = Counter("millrace_retention_removed_total", "Rows that the retention removed", ["table"])
 
 
 @contextmanager
@@ -90,15 +84,7 @@ def _look_and_remove(settings: Settings, catalog: Catalog, stopping: threading.E
         Round(engine, catalog, settings.retention_days, stopping.wait).run()
     finally:
         engine.dispose()
-
-
-def groups_stored(engine: Engine) -> list[str]:
-    """The groups that have rows in the inbox, those that the catalog has no more among them."""
-    found: list[str] = []
-    with reading(engine) as connection:  # one step of the index per group: a distinct would read all of it
-        while more := connection.execute(_FIRST.where(inbox.c.group_name > (found[-1] if found else ""))).scalar():
-            found.append(more)
-    return found
+    forget_leases(settings.inbox_url, stopping.wait)
 
 
 @dataclass(frozen=True)
@@ -130,7 +116,7 @@ class Round:
 
     def _table(self, what: str, cutoff: float, remove: Callable[[Connection, float, float], Step]) -> int:
         self._note(what, cutoff)
-        removed = self._batches(what, lambda connection, position: remove(connection, cutoff, position))
+        removed = in_batches(self.engine, what, lambda connection, at: remove(connection, cutoff, at), self.wait)
         self._note(what, cutoff, succeeded=True)
         return removed
 
@@ -153,20 +139,7 @@ class Round:
         def remove(connection: Connection, position: float) -> Step:
             return remove_inbox(connection, group, state, until, position, indexed_since=indexed_since)
 
-        return self._batches("inbox", remove)
-
-    def _batches(self, what: str, remove: Callable[[Connection, float], Step]) -> int:
-        """Remove batch after batch, each in its own transaction, with pauses; raises Stopped."""
-        removed, step = 0, Step(removed=0, position=0.0, more=True)
-        while step.more:
-            started = time.monotonic()
-            with begin(self.engine) as connection:
-                step = remove(connection, step.position)
-            removed += step.removed
-            REMOVED.labels(what).inc(step.removed)
-            if step.more and self.wait(max(SHORTEST_PAUSE_SECONDS, (time.monotonic() - started) * PAUSE_FACTOR)):
-                raise Stopped
-        return removed
+        return in_batches(self.engine, "inbox", remove, self.wait)
 
     def _note(self, what: str, cutoff: float, *, succeeded: bool = False) -> None:
         """Record what may have been removed, before the first row is; a later start never takes it back."""
@@ -176,7 +149,3 @@ class Round:
             later = case((retention.c.removed_before > cutoff, retention.c.removed_before), else_=cutoff)
             latest = {"removed_before": later, **({"succeeded_at": store_now()} if succeeded else {})}
             connection.execute(noted.on_conflict_do_update(index_elements=["what"], set_=latest))
-
-
-class Stopped(Exception):
-    """The keeper ends: the round is not finished."""

@@ -16,11 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RUNNING
 from workers.stores.items import Condition, Fields, ItemStore
 from workers.stores.level import Level
-from workers.stores.store import StoreUnavailable, StoreUnfit, WrongInboxUrl
+from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit, WrongInboxUrl
 from workers.stores.watch import Watch
 
-#: How long an outcome is kept, in seconds, where time-to-live is switched on: twice the longest delay of a retry.
-RETENTION_SECONDS = 60 * 24 * 3600
 #: A delivery that waits for a lease comes back so much later, in seconds: the lease's end is marked by then.
 MARK_SECONDS = 1.0
 #: Bound a connect and an answer; with one repetition both are within derived.STORE_SECONDS.

@@ -17,12 +17,10 @@ from redis.retry import Retry
 
 from workers.stores.items import Condition, Fields, ItemStore
 from workers.stores.level import Level
-from workers.stores.store import StoreUnavailable, StoreUnfit, WrongInboxUrl
+from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit, WrongInboxUrl
 
 log = structlog.get_logger("millrace.inbox")
 
-#: How long an event is remembered after its last change, in seconds: twice the longest delay of a retry.
-RETENTION_SECONDS = 60 * 24 * 3600
 #: Bounds each answer; with one repetition it is within derived.STORE_SECONDS.
 ANSWER_SECONDS = 0.9
 PREFIX = "millrace:inbox:"

@@ -30,6 +30,11 @@ class LeaseStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    @property
+    def engine(self) -> Engine:
+        """The database."""
+        return self._engine
+
     @classmethod
     def require_url(cls, url: str) -> None:
         """Raise WrongInboxUrl unless it is a PostgreSQL URL that says `mode=lease`."""

@@ -32,6 +32,10 @@ class Outcome:
     error: str | None = None
 
 
+#: How long a store apart from the effects keeps an outcome, in seconds: twice the longest delay of a retry. In
+#: DynamoDB it takes the table's time-to-live to be switched on.
+RETENTION_SECONDS = 60 * 24 * 3600
+
 #: The states of a call outside the store.
 INTENDED, DONE = "intended", "done"
 

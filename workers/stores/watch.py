@@ -9,12 +9,14 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from workers.stores.store import StoreUnavailable
 
 #: When a mark is tried again that the store did not take.
 AGAIN_SECONDS = 5.0
+#: A mark is remembered for so long: who has read the store just before it would else begin to watch anew.
+REMEMBERED_SECONDS = 5.0
 #: More is not watched at a time: what comes then is looked at again at its next delivery.
 MOST = 100_000
 
@@ -25,8 +27,8 @@ class Seen:
 
     key: str
     token: str
-    since: float
     over_at: float
+    marked: bool = False
 
 
 class Watch:
@@ -54,7 +56,7 @@ class Watch:
             now = self._clock()
             found = self._seen.get(key)
             if found is None or found.token != token:
-                found = Seen(key, token, now, now + seconds)
+                found = Seen(key, token, now + seconds)
                 self._add(found)
             return max(0.0, found.over_at - now)
 
@@ -84,16 +86,20 @@ class Watch:
     def mark_due(self) -> None:
         """Mark what has been seen for long enough; what the store does not take is tried again later."""
         for seen in self._take_due():
+            if seen.marked:
+                self._forget(seen)
+                continue
             try:
                 self._mark(seen.key, seen.token)
             except StoreUnavailable:
                 self._push(seen, self._clock() + AGAIN_SECONDS)
             else:
-                self._forget(seen)
+                self._push(replace(seen, marked=True), self._clock() + REMEMBERED_SECONDS)
 
     def _forget(self, seen: Seen) -> None:
         with self._changed:
-            if self._seen.get(seen.key) is seen:
+            found = self._seen.get(seen.key)
+            if found is not None and found.token == seen.token:
                 del self._seen[seen.key]
 
     def _due(self) -> bool:

@@ -7,17 +7,15 @@ from sqlalchemy import Engine
 
 from operations.outbox_numbers import MOST_KEYS, OutboxNumbers, outbox_numbers
 from tests.integration.workers.outbox_rows import claim, keyed, record, shift
-from workers.database import connect, reading
-from workers.migrate import migrate
+from tests.integration.workers.retention.rows import migrated
+from workers.database import reading
 
 
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """A fresh store."""
-    migrate(database_url)
-    made = connect(database_url)
-    yield made
-    made.dispose()
+    with migrated(database_url) as made:
+        yield made
 
 
 def numbers(engine: Engine) -> OutboxNumbers:

@@ -14,9 +14,9 @@ from tests.integration.workers.stack import until
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench, claimed
 from tests.integration.workers.stores.benches import Clock, dynamodb_bench
 from workers.inbox import Busy, Claim, Fenced
-from workers.stores.dynamodb import RETENTION_SECONDS, DynamoStore
+from workers.stores.dynamodb import DynamoStore
 from workers.stores.items import item_key
-from workers.stores.store import StoreUnavailable, StoreUnfit
+from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit
 from workers.stores.watch import Watch
 
 

@@ -16,8 +16,8 @@ from tests.redis_server import RedisServer, running_redis
 from workers.inbox import Busy, Claim
 from workers.overrun import Overran, interrupted_after
 from workers.stores.items import Forgotten
-from workers.stores.redis import PREFIX, RETENTION_SECONDS, RedisStore
-from workers.stores.store import StoreUnavailable, StoreUnfit
+from workers.stores.redis import PREFIX, RedisStore
+from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit
 
 
 @pytest.fixture

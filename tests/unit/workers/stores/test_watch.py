@@ -7,7 +7,7 @@ import pytest
 
 from workers.stores import watch as module
 from workers.stores.store import StoreUnavailable
-from workers.stores.watch import AGAIN_SECONDS, Watch
+from workers.stores.watch import AGAIN_SECONDS, REMEMBERED_SECONDS, Watch
 
 
 @dataclass
@@ -83,6 +83,20 @@ def test_a_mark_that_the_store_does_not_take_is_tried_again() -> None:
     clock.now += AGAIN_SECONDS
     watch.mark_due()
     assert marks.made == [("k", "t")]
+    watch.close()
+
+
+def test_what_was_marked_is_known_a_while_longer() -> None:
+    """Who has read the store just before the mark still hears that the lease is over; then it is forgotten."""
+    clock, marks = Clock(), Marks()
+    watch = Watch(marks, clock)
+    watch.remaining("k", "t", 10)
+    clock.now += 10
+    watch.mark_due()
+    assert (marks.made, watch.remaining("k", "t", 10)) == ([("k", "t")], 0)
+    clock.now += REMEMBERED_SECONDS
+    watch.mark_due()
+    assert (marks.made, watch.remaining("k", "t", 10)) == ([("k", "t")], 10)
     watch.close()
 
 
