@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import amqp
@@ -103,27 +104,28 @@ def wait_for_processes(watch: Watch, expected: Sequence[str]) -> None:
 
 
 def wait_for_consumers(watch: Watch, broker: Broker, vhost: str, groups: Sequence[str], say: Progress) -> None:
-    """Wait until each group's queue has a consumer.
+    """Wait until each group's queue has a consumer, as many as the group is named.
 
     Raises:
         LocalError: one has none in time, with the end of its worker's log.
     """
-    missing = list(groups)
+    wanted = Counter(groups)
+    missing = list(wanted)
 
     def all_consume() -> bool:
         watch.check()
-        missing[:] = [group for group in missing if _consumers(channel, group) == 0]
+        missing[:] = [group for group in missing if _consumers(channel, group) < wanted[group]]
         return not missing
 
     def otherwise() -> str:
         log = watch.layout.log(f"worker-{missing[0]}")
-        return f"every group must have a consumer, got none for {', '.join(missing)}; {log} ends:\n{log_tail(log)}"
+        return f"every group must have a consumer, got too few for {', '.join(missing)}; {log} ends:\n{log_tail(log)}"
 
     login = {"userid": broker.admin_user, "password": broker.admin_password}
     with amqp.Connection(broker.amqp, virtual_host=vhost, **login) as connection:
         channel = connection.channel()
         wait_for(all_consume, FLEET_SECONDS, otherwise)
-    say(f"consuming: {', '.join(groups)}")
+    say(f"consuming: {', '.join(wanted)}")
 
 
 def _consumers(channel: amqp.Channel, group: str) -> int:

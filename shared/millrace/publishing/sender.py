@@ -66,9 +66,16 @@ class Sender:
 
     def _send_once(self, messages: Sequence[Message]) -> list[PublishError | None]:
         try:
-            return self._connected().send(messages)
+            results = self._connected().send(messages)
         except BrokerUnreachable as error:
             return [error] * len(messages)
+        if any(isinstance(result, ConfirmTimeout) for result in results):
+            # A node that was cut from the others still takes connections, and confirms nothing until it notices.
+            self._turn()
+        return results
+
+    def _turn(self) -> None:
+        self._at = (self._at + 1) % len(self._urls)
 
     def _connected(self) -> ConfirmedConnection:
         current = self._connection
@@ -81,7 +88,7 @@ class Sender:
         return current
 
     def _connect(self) -> ConfirmedConnection:
-        """Try each address once, first the one that was good last."""
+        """Try each address once, first the one that was good last (after a time-out of confirms, the one after it)."""
         patience = self._timeout / len(self._urls)
         lost = BrokerUnreachable("no address was tried")
         for _ in self._urls:
@@ -89,7 +96,7 @@ class Sender:
                 return ConfirmedConnection(self._urls[self._at], self._timeout, patience)
             except BrokerUnreachable as error:
                 lost = error
-                self._at = (self._at + 1) % len(self._urls)
+                self._turn()
         raise lost
 
     def _after_fork(self) -> None:

@@ -16,6 +16,7 @@ from millrace.events import AccountCreated, UserSignedUp
 
 from infra import offline_engine
 from infra.offline_engine import Changes, NotApplied
+from operations.local.management import queue_totals
 from tests.real_servers import Broker
 
 #: What most tests of the engine apply, with FEW_LEVELS of delay: a third of the resources of the sample.
@@ -70,8 +71,7 @@ class StackUnderTest:
         self.client.put(f"/api/{path}", json=body).raise_for_status()
 
     def queues(self) -> dict[str, Any]:
-        fresh = "disable_stats=true&enable_queue_totals=true"
-        return {queue["name"]: queue for queue in self.get(f"queues/{self.vhost}?{fresh}")}
+        return queue_totals(self.client, self.vhost)
 
     def publish(self, key: str, *, exchange: str = names.GROUPS) -> None:
         """Publish a message that a queue must take."""

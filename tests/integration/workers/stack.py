@@ -23,6 +23,7 @@ from millrace.publishing.connection import broker_options
 from sqlalchemy import Engine, Select, func, select
 
 from infra import offline_engine
+from operations.local.management import queue_totals
 from operations.local.spawn import dies_with_parent
 from tests.integration.workers.sample_catalog import CATALOG
 from tests.integration.workers.sample_handlers import effects
@@ -140,10 +141,8 @@ class Stack:
 
     def messages(self, name: str) -> int:
         """How many messages a queue has now, with those that a consumer holds."""
-        fresh = {"disable_stats": "true", "enable_queue_totals": "true"}
         with self.broker.management() as client:
-            listed = client.get(f"/api/queues/{self.vhost}", params=fresh).raise_for_status().json()
-        return next(int(each["messages"]) for each in listed if each["name"] == name)
+            return int(queue_totals(client, self.vhost)[name]["messages"])
 
     def consumers(self, name: str) -> int:
         """How many consumers a queue has now."""

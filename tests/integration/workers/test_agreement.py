@@ -6,6 +6,7 @@ import httpx
 import pytest
 from millrace import names
 
+from operations.local.ports import free_ports
 from tests.integration.workers.stack import Stack, until
 
 
@@ -47,6 +48,14 @@ def test_edited_policy(stack: Stack, client: httpx.Client) -> None:
 
     until(lambda: effective() == 5, what="the edited policy's effect")
     assert "delivery-limit" in refusal(stack, "fragile")
+
+
+def test_a_management_api_that_is_out(stack: Stack) -> None:
+    """Trying again helps: of a cluster it may be the one node that is away."""
+    out = stack.monitoring_url.rpartition(":")[0] + f":{free_ports(1)[0]}"
+    process = stack.start("unread", "group.flaky", "workers", "flaky", MILLRACE_MONITORING_URL=out)
+    assert process.wait(60) == 75
+    assert "worker of flaky does not start: cannot read vhost" in stack.log("unread")
 
 
 def test_missing_stamp(stack: Stack, client: httpx.Client) -> None:

@@ -1,5 +1,6 @@
 """Several relays at a time on real servers: killed, stopped and stuck while services write."""
 
+import contextlib
 import json
 import random
 import signal
@@ -72,6 +73,10 @@ def start(stack: Stack, name: str, lease: float = LEASE) -> subprocess.Popen[byt
     return stack.start(name, "relay", RELAY, TEST_LEASE=str(lease))
 
 
+class Undone(Exception):
+    """What rolls a transaction back."""
+
+
 def load(engine: Engine) -> None:
     """Three writers at a time, of the same keys."""
 
@@ -82,9 +87,9 @@ def load(engine: Engine) -> None:
             keys = [chance.choice([*KEYS, None]) for _ in names]
             write(engine, *(placed(name, key) for name, key in zip(names, keys, strict=True)))
             if chance.random() < 0.2:
-                with engine.connect() as connection:
+                with contextlib.suppress(Undone), begin(engine) as connection:
                     add(connection, placed(f"{ROLLED_BACK}-{names[0]}", keys[0]))
-                    connection.rollback()
+                    raise Undone
 
     with ThreadPoolExecutor(3) as pool:
         list(pool.map(writer, range(3)))

@@ -1,7 +1,7 @@
 """Several addresses of one broker."""
 
 import pytest
-from millrace.errors import BrokerUnreachable, PublishError
+from millrace.errors import BrokerUnreachable, ConfirmTimeout, PublishError
 from millrace.publishing import sender
 from millrace.publishing.addresses import addresses, vhost_of
 from millrace.publishing.sender import Sender
@@ -33,8 +33,9 @@ def test_addresses_of_two_brokers_are_refused_without_a_password(other: str, rea
 class Connections:
     """Stands for the line to a broker, of which some nodes are out; notes who was tried, and how patiently."""
 
-    def __init__(self, *out: str) -> None:
+    def __init__(self, *out: str, mute: str = "") -> None:
         self.out = set(out)
+        self.mute = mute
         self.tried: list[str] = []
         self.patience: list[float] = []
 
@@ -47,7 +48,7 @@ class Connections:
 
     def send(self, messages: list[object]) -> list[PublishError | None]:
         self.broken = self.worn = True
-        return [None] * len(messages)
+        return [ConfirmTimeout("mute") if self.tried[-1] == self.mute else None] * len(messages)
 
     def abandon(self) -> None:
         """Nothing to close."""
@@ -69,3 +70,13 @@ def test_with_all_out_each_is_tried_twice_and_the_error_told(monkeypatch: pytest
     (error,) = Sender(f"{ONE};{TWO}").send(["message"])  # type: ignore[list-item]
     assert isinstance(error, BrokerUnreachable)
     assert line.tried == [ONE, TWO, ONE, TWO]
+
+
+def test_a_node_that_takes_connections_but_confirms_nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that was cut from the others does so until it notices, which may take a minute."""
+    line = Connections(THREE, mute=TWO)
+    monkeypatch.setattr(sender, "ConfirmedConnection", line)
+    one = Sender(f"{TWO};{THREE};{ONE}")
+    assert isinstance(one.send(["message"])[0], ConfirmTimeout)  # type: ignore[list-item]
+    assert one.send(["message"]) == [None]  # type: ignore[list-item]
+    assert line.tried == [TWO, THREE, ONE]
