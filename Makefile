@@ -5,10 +5,13 @@ BIN := .venv/bin
 CHECKED := shared/millrace infra workers operations tests
 
 FAULTS_REPORT := .local/faults/report.json
+SEEDS := 1 2 3
+DATABASES := postgresql sqlite
+SOAK_MINUTES := 240
 PARTS := test test-long faults
 BROKERS := installed newer
 
-.PHONY: help up down check test test-long faults broker-matrix clean requirements
+.PHONY: help up down check test test-long faults faults-full broker-matrix clean requirements
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -34,9 +37,22 @@ test-long: .venv/.dev ## The tests that take many seconds each: relays killed, l
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m long $(PYTEST_ARGS)
 
-faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
+faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (20 minutes)
 	@"$(BIN)/python" -m tests.servers_needed
 	@"$(BIN)/millrace" faults --report "$(FAULTS_REPORT)" $(FAULTS_ARGS)
+
+faults-full: .venv/.dev ## Every fault with 10,000 events: each seed and database, a cluster, a soak; a day (SEEDS= SOAK_MINUTES=)
+	@"$(BIN)/python" -m tests.servers_needed
+	@red=0; for seed in $(SEEDS); do \
+		for database in $(DATABASES); do \
+			"$(BIN)/millrace" faults --full --events 10000 --seed $$seed --database $$database \
+				--report "$(FAULTS_REPORT:.json=-$$database-$$seed.json)" $(FAULTS_ARGS) || red=1; \
+		done; \
+		"$(BIN)/millrace" faults --cluster --events 10000 --seed $$seed \
+			--report "$(FAULTS_REPORT:.json=-cluster-$$seed.json)" $(FAULTS_ARGS) || red=1; \
+	done; \
+	"$(BIN)/python" -m operations.faults.soak --minutes $(SOAK_MINUTES) || red=1; \
+	exit $$red
 
 broker-matrix: .venv/.dev ## Tests and faults on the installed RabbitMQ and on a newer one (root); PARTS=test BROKERS=newer
 	@for broker in $(BROKERS); do \

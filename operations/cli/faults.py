@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from operations.faults.scenario import Subject
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-#: What the suite runs by itself.
-CATALOG = "operations.faults.sample:CATALOG"
-HANDLERS = "operations.faults.sample_handlers"
 
 
 @click.command("faults")
@@ -27,6 +24,7 @@ HANDLERS = "operations.faults.sample_handlers"
 @click.option("--seed", type=int, help="Repeats a run; by default a new one is drawn and printed.")
 @click.option("--full", is_flag=True, help="Every fault, not only the dozen of `make faults`.")
 @click.option("--only", multiple=True, metavar="WORD", help="Only what has this word in its name; repeatable.")
+@click.option("--cluster", is_flag=True, help="Instead: three RabbitMQ nodes, cut off or killed.")
 @click.option("--own", is_flag=True, help="Your catalog and handlers instead of the suite's own.")
 @click.option("--samples", type=FILE, help='With --own: events to publish, {"type": ..., "data": {...}} a line.')
 @click.option("--count", metavar="SQL", help="With --own: a query of (subject, count); a count above 1 is a double.")
@@ -39,6 +37,7 @@ def command(
     seed: int | None,
     full: bool,
     only: Sequence[str],
+    cluster: bool,
     own: bool,
     samples: Path | None,
     count: str | None,
@@ -54,7 +53,11 @@ def command(
     """
     if (samples or count) and not own:
         raise click.UsageError("--samples and --count go with --own")
-    from operations.faults.report import rows, whole_report  # noqa: PLC0415 (--help stays quick)
+    if cluster and full:
+        raise click.UsageError("--cluster runs every fault of the cluster as it is, leave --full out")
+    from operations.faults import cluster_faults  # noqa: PLC0415 (--help stays quick)
+    from operations.faults.cluster_world import running_cluster  # noqa: PLC0415
+    from operations.faults.report import rows, whole_report  # noqa: PLC0415
     from operations.faults.suite import Choice, Line, Sizes, run_all  # noqa: PLC0415
     from operations.faults.world import running_world  # noqa: PLC0415
 
@@ -63,8 +66,12 @@ def command(
     began = time.monotonic()
     say = _said(began)
     lines: list[Line] = []
-    with running_world(catalog, say, settings=settings, database=database, server=server) as world:
-        chosen = Choice(sizes=Sizes(faults=events), seed=drawn, full=full, only=only, own=subject).steps(world)
+    scratch = running_cluster if cluster else running_world
+    with scratch(catalog, say, settings=settings, database=database, server=server) as world:
+        if cluster:
+            chosen = cluster_faults.steps(events=events, seed=drawn, only=only, subject=subject)
+        else:
+            chosen = Choice(sizes=Sizes(faults=events), seed=drawn, full=full, only=only, own=subject).steps(world)
         say(f"{len(chosen)} scenarios, seed {drawn}")
         started = time.monotonic()
 
@@ -73,7 +80,9 @@ def command(
 
         for line in run_all(world, chosen, before):
             lines.append(line)
-            if not line.good:
+            if line.skipped:
+                say(f"    skipped: {line.reason}")
+            elif not line.good:
                 red = line.outcome.verdict.counts() or "no line is red"
                 say(f"    NOT GOOD: {red}, injected {line.outcome.injections} {line.crashes or ''}")
         whole = whole_report(lines, world, seed=drawn, seconds=time.monotonic() - began)
@@ -81,7 +90,7 @@ def command(
         report.parent.mkdir(parents=True, exist_ok=True)
         report.write_text(json.dumps(whole, indent=1))
     _show(whole, rows(lines), as_json=as_json)
-    if not all(line.good for line in lines):
+    if not all(line.good or line.skipped for line in lines):
         click.echo(f"repeat it with: --seed {drawn}", err=True)
         raise click.exceptions.Exit(1)
 
@@ -89,9 +98,9 @@ def command(
 def _subject(own: bool, samples: Path | None, count: str | None) -> tuple[Catalog, Mapping[str, str], "Subject | None"]:
     """The catalog, what the processes are told of it, and, for your own, how it is loaded and judged."""
     if not own:
-        from operations.faults.sample import CATALOG as SAMPLE  # noqa: PLC0415
+        from operations.faults.sample import CATALOG, SETTINGS  # noqa: PLC0415
 
-        return SAMPLE, {"MILLRACE_CATALOG": CATALOG, "MILLRACE_HANDLERS": HANDLERS}, None
+        return CATALOG, SETTINGS, None
     from operations.connections import catalog  # noqa: PLC0415
     from operations.faults.own import SamplesError, own_subject, read_samples  # noqa: PLC0415
 

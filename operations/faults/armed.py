@@ -1,6 +1,6 @@
 """`python -m operations.faults.armed MODULE [ARGUMENTS]`: a process of the stack that was told how to fail.
 
-Only this entry reads the two variables: the processes that users run know nothing of faults.
+Only this entry reads the three variables: the processes that users run know nothing of faults.
 """
 
 import atexit
@@ -11,9 +11,12 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 CRASH_VARIABLE = "MILLRACE_FAULTS_CRASH"
 OFF_VARIABLE = "MILLRACE_FAULTS_OFF"
+#: The memory group that the process, and what it forks, belongs to: its list of processes.
+GROUP_VARIABLE = "MILLRACE_FAULTS_MEMORY_GROUP"
 #: The exit code of a crash on purpose.
 CRASHED = 9
 
@@ -21,6 +24,8 @@ CRASHED = 9
 def main(arguments: list[str]) -> int:
     """Arm this process and become the module: workers GROUP, workers.relay or workers.keeper."""
     module, *rest = arguments
+    if group := os.environ.get(GROUP_VARIABLE):
+        Path(group).write_text(str(os.getpid()))
     if module == "workers":  # before prometheus_client is imported, as workers.__main__ does it
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
         atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -8,40 +8,41 @@ import time
 
 import psutil
 from millrace import names
-from sqlalchemy.exc import SQLAlchemyError
 
 from operations.faults import judging
+from operations.faults.limits import broker_of
+from operations.faults.postgres import answers
 from operations.faults.scenario import Fault, Scene
 from operations.faults.world import World
 from operations.local.management import accepts_connections
 from operations.local.rabbitmq_node import control
-from workers.database import reading
 
 #: Longer than two heartbeats and a lease: the black hole is noticed inside of it.
 HOLE_SECONDS = 25.0
-ALARM_SECONDS = 15.0
+ALARM_SECONDS = 10.0
 #: No machine has so little memory that a running broker keeps below it; what the broker has by default.
 ALARMING, USUAL = "0.00001", "0.4"
-FREEZE_SECONDS = 10.0
+FREEZE_SECONDS = 30.0
 
 
 def kill_broker(scene: Scene, _rng: random.Random) -> bool:
     """SIGKILL the broker once it serves again; the supervisor starts it."""
-    host, _, port = scene.world.broker.amqp.rpartition(":")
-    return accepts_connections(int(port), host) and scene.world.signal("broker", signal.SIGKILL)
+    return _broker_answers(scene.world) and scene.world.signal("broker", signal.SIGKILL)
+
+
+def restart_broker(scene: Scene, _rng: random.Random) -> bool:
+    """SIGTERM the broker once it serves again: it stops in order, and the supervisor starts it."""
+    return _broker_answers(scene.world) and scene.world.signal("broker", signal.SIGTERM)
+
+
+def _broker_answers(world: World) -> bool:
+    host, _, port = world.broker.amqp.rpartition(":")
+    return accepts_connections(int(port), host)
 
 
 def kill_database(scene: Scene, _rng: random.Random) -> bool:
     """SIGKILL PostgreSQL once it answers again; it recovers from its log when it is started."""
-    return _database_answers(scene.world) and scene.world.signal("postgres", signal.SIGKILL)
-
-
-def _database_answers(world: World) -> bool:
-    try:
-        with reading(world.engine):
-            return True
-    except SQLAlchemyError:
-        return False
+    return answers(scene.world.engine) and scene.world.signal("postgres", signal.SIGKILL)
 
 
 def freeze_database(scene: Scene, _rng: random.Random) -> bool:
@@ -92,7 +93,7 @@ def memory_alarm(scene: Scene, _rng: random.Random) -> bool:
 
 
 def _set_watermark(world: World, share: str) -> None:
-    control(next(spec for spec in world.servers if spec.name == "broker"), "set_vm_memory_high_watermark", share)
+    control(broker_of(world), "set_vm_memory_high_watermark", share)
 
 
 def unbind(scene: Scene, _rng: random.Random) -> bool:
@@ -110,11 +111,12 @@ FAULTS = (
     # RabbitMQ 3.10 confirms, in the moment of its restart, an event that its stream then drops (its other queues do
     # not): it sends again out of order what the stream's new writer then takes for a duplicate.
     Fault(name="kill -9 of the broker", inject=kill_broker, injections=3, tolerated=frozenset({judging.NOT_INDEXED})),
-    Fault(name="kill -9 of the database", inject=kill_database, injections=5),
-    Fault(name="database frozen", inject=freeze_database, injections=1),
+    Fault(name="broker restarted", inject=restart_broker, injections=3, tolerated=frozenset({judging.NOT_INDEXED})),
+    Fault(name="kill -9 of the database", inject=kill_database, needs="postgres"),
+    Fault(name="database frozen", inject=freeze_database, needs="postgres", injections=1),
     Fault(name="lines cut", inject=cut_lines, injections=8),
     Fault(name="black hole", inject=black_hole, injections=1),
-    Fault(name="confirms held", inject=hold_confirms, lasting=25.0),
+    Fault(name="confirms held", inject=hold_confirms, lasting=15.0),
     Fault(name="memory alarm", inject=memory_alarm, injections=1, lasting=15.0),
     Fault(name="binding deleted", inject=unbind, injections=5),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,11 +17,15 @@ from operations.faults import garbage, judging
 from operations.faults.armed import OFF_VARIABLE
 from operations.faults.careless import CONFIRMS, MANDATORY
 from operations.faults.crash_scenarios import crash_fault
+from operations.faults.limits import put_policy
 from operations.faults.load import SOURCE
 from operations.faults.process_faults import kill_child, kill_worker, nothing
 from operations.faults.scenario import Fault, Scene
+from operations.faults.world import World
 from operations.faults.zombies import zombies
+from operations.local.fleet import worker_name
 
+BUSY = ("first", "second", "caller")
 #: How often a process crashes in a control whose fault is a crash point.
 CRASHES = 8
 
@@ -30,7 +35,7 @@ class Control:
     """A guard, what happens without it, and how that is seen.
 
     Attributes:
-        off: what is switched off in workers; empty if it is the publisher's or the broker's.
+        at: the groups in whose workers it is switched off; the fewer, the sooner they are started.
         careless: what is switched off in the publisher.
         made: makes the fault where it keeps count in files.
         line: the oracle's line that must be red without the guard.
@@ -40,7 +45,7 @@ class Control:
     guard: str
     line: str
     fault: Fault | None = None
-    off: str = ""
+    at: tuple[str, ...] = ()
     careless: str | None = None
     made: Callable[[Path], Fault] | None = None
     settle: float = 20.0
@@ -50,9 +55,11 @@ class Control:
         fault = self.fault or (self.made and self.made(directory))
         if fault is None:
             raise ValueError(f"the control of {self.guard} must have a fault")
-        if not self.off:
-            return fault
-        return replace(fault, arming={**fault.arming, "*": {**fault.arming.get("*", {}), OFF_VARIABLE: self.off}})
+        fault = replace(fault, unguarded=True)
+        switched = {
+            name: {**fault.arming.get(name, {}), OFF_VARIABLE: self.guard} for name in map(worker_name, self.at)
+        }
+        return replace(fault, arming={**fault.arming, **switched})
 
 
 def drop_lines_unsent(scene: Scene, _rng: random.Random) -> bool:
@@ -124,21 +131,32 @@ def at_most_once(scene: Scene, rng: random.Random) -> bool:
 def _set_strategy(api: httpx.Client, vhost: str, strategy: str) -> None:
     path = f"/api/policies/{vhost}/first"
     policy = api.get(path).raise_for_status().json()
-    definition = {**policy["definition"], "dead-letter-strategy": strategy}
-    body = {"pattern": policy["pattern"], "apply-to": policy["apply-to"], "priority": policy["priority"]}
-    api.put(path, json={**body, "definition": definition}).raise_for_status()
+    put_policy(api, path, {**policy, "definition": {**policy["definition"], "dead-letter-strategy": strategy}})
     time.sleep(1)
 
 
-def strand(scene: Scene, _rng: random.Random) -> bool:
-    """Lose every line of the stack without a word: both ends still take it for open."""
-    scene.world.workers_proxy.strand()
-    return True
+def strand(scene: Scene, _rng: random.Random) -> int:
+    """Lose every line of the stack without a word, both ends still take it for open; each line counts."""
+    return scene.world.workers_proxy.strand()
+
+
+@contextmanager
+def may_publish_itself(world: World) -> Iterator[None]:
+    """The group's user may send to any exchange, as it would have to without an outbox: only crashes lose events."""
+    path = f"/api/permissions/{world.record.vhost}/{names.group_user(world.record.vhost, 'first')}"
+    with world.management() as api:
+        usual = api.get(path).raise_for_status().json()
+        api.put(path, json={**{kind: usual[kind] for kind in ("configure", "read")}, "write": ".*"}).raise_for_status()
+    try:
+        yield
+    finally:
+        world.apply()
 
 
 def dual_write(directory: Path) -> Fault:
     """A process dies between its commit and what it would then send."""
-    return crash_fault("after the commit, before the ack", directory, CRASHES)
+    fault = crash_fault("after the commit, before the ack", directory, CRASHES)
+    return replace(fault, around=may_publish_itself)
 
 
 DOOR = Fault(name="door unbound", inject=unbind_the_door, lasting=25.0)
@@ -147,7 +165,9 @@ UNSENT = Fault(name="lines dropped unsent", inject=drop_lines_unsent, lasting=10
 BODIES = Fault(name="odd bodies", inject=odd_bodies)
 HEADERS = Fault(name="odd headers", inject=odd_headers)
 # A worker whose new line is lost before its heartbeat began ends itself, to be started again.
-LOST_LINES = Fault(name="lines lost without a word", inject=strand, tolerated=frozenset({judging.DIED}))
+LOST_LINES = Fault(
+    name="lines lost without a word", inject=strand, injections=2, least=5, tolerated=frozenset({judging.DIED})
+)
 NO_DEAD_QUEUE = Fault(name="dead-letter queue unbound", inject=reject_without_a_dead_letter_queue)
 CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8)
 WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6)
@@ -155,21 +175,29 @@ POISON = Fault(name="poison", inject=nothing, poison=True)
 #: Those of the faults above that belong to the suite in their own right, with every guard on.
 FAULTS = (DOOR, AGAIN, UNSENT, BODIES, HEADERS, LOST_LINES, NO_DEAD_QUEUE)
 
+#: Where the fault is a moment without something, the load is so dense that each moment meets a batch of it.
 CONTROLS = (
-    Control(guard="acks_late", off="acks_late", fault=WORKER, line=judging.LOST),
-    Control(guard="reject_on_worker_lost", off="reject_on_worker_lost", fault=CHILD, line=judging.DEAD),
-    Control(guard="confirms", careless=CONFIRMS, fault=UNSENT, line=judging.LOST),
-    Control(guard="mandatory", careless=MANDATORY, fault=DOOR, line=judging.LOST),
-    Control(guard="inbox", off="inbox", fault=AGAIN, line=judging.DOUBLED),
-    Control(guard="fence", off="fence", made=zombies, line=judging.DOUBLED),
-    Control(guard="guarded consumer", off="guarded consumer", fault=BODIES, line=judging.DIED),
-    Control(guard="header check", off="header check", fault=HEADERS, line=judging.DIED),
-    Control(guard="outbox", off="outbox", made=dual_write, line=judging.LOST),
-    Control(guard="attempt counting", off="attempt counting", fault=POISON, line=judging.NOT_BURIED, settle=60.0),
-    Control(guard="heartbeat", off="heartbeat", fault=LOST_LINES, line=judging.LOST),
+    Control(guard="acks_late", at=BUSY, fault=WORKER, line=judging.LOST),
+    Control(guard="reject_on_worker_lost", at=BUSY, fault=CHILD, line=judging.DEAD),
+    Control(guard="confirms", careless=CONFIRMS, fault=replace(UNSENT, lasting=4.0), line=judging.LOST),
+    Control(guard="mandatory", careless=MANDATORY, fault=replace(DOOR, lasting=8.0), line=judging.LOST),
+    Control(guard="inbox", at=BUSY, fault=AGAIN, line=judging.DOUBLED),
+    Control(guard="fence", at=("first",), made=zombies, line=judging.DOUBLED),
+    Control(guard="guarded consumer", at=("first",), fault=BODIES, line=judging.DIED, settle=5.0),
+    Control(guard="header check", at=("first",), fault=HEADERS, line=judging.DIED, settle=5.0),
+    Control(guard="outbox", at=("first",), made=dual_write, line=judging.LOST),
+    Control(
+        guard="attempt counting",
+        at=("poisoned",),
+        fault=POISON,
+        line=judging.NOT_BURIED,
+        settle=45.0,
+    ),
+    Control(guard="heartbeat", at=BUSY, fault=replace(LOST_LINES, lasting=5.0), line=judging.LOST, settle=40.0),
     Control(
         guard="at-least-once dead-lettering",
         fault=replace(NO_DEAD_QUEUE, inject=at_most_once),
         line=judging.UNRECORDED,
+        settle=8.0,
     ),
 )

@@ -10,12 +10,16 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 from operations.faults.armed import CRASH_VARIABLE, CRASHED
 
 #: While this file is not in the orders' directory, nothing crashes.
 GO = "go"
+#: What one takes that gorges, at most and at once; a machine without a limit must survive it.
+MOST_MIB, PIECE_MIB = 1024, 16
+
+How = Literal["crash", "freeze", "gorge"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +38,19 @@ class Point:
     before: bool = False
     behaviour: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def in_group(self) -> bool:
+        """Whether a group's worker takes the step."""
+        return self.process in ("first", "second", "caller")
 
+    @property
+    def in_any_group(self) -> bool:
+        """Whether every group's worker does, whatever its handlers are."""
+        return self.in_group and not self.behaviour and not self.place.startswith("operations.")
+
+
+#: Where all is done but the commit: who stands still here, or takes too much, has everything to lose.
+BEFORE_COMMIT = "the handler has ended, nothing is committed"
 _FAILING = {"fails once": 0.3}
 POINTS = (
     Point(name="before the claim", process="second", place="workers.execution:Execution._claim", before=True),
@@ -43,12 +59,12 @@ POINTS = (
     Point(name="before the effects", process="second", place="workers.work:UnitOfWork.flush", before=True),
     Point(name="after the effects, before the outcome", process="second", place="workers.work:UnitOfWork.flush"),
     Point(
-        name="the handler has ended, nothing is committed",
-        process="first",
+        name=BEFORE_COMMIT,
+        process="caller",
         place="workers.execution:Execution._complete",
         before=True,
     ),
-    Point(name="after the outcome, before the commit", process="first", place="workers.inbox:complete"),
+    Point(name="after the outcome, before the commit", process="caller", place="workers.inbox:complete"),
     Point(name="after the commit, before the ack", process="first", place="workers.execution:Execution._complete"),
     Point(
         name="before a retry is sent",
@@ -63,13 +79,13 @@ POINTS = (
     Point(
         name="after the intent of a call",
         process="caller",
-        place="operations.faults.sample_handlers.caller:_count",
+        place="operations.faults.sample_handlers.caller:count",
         before=True,
     ),
     Point(
         name="after a call, before its outcome",
         process="caller",
-        place="operations.faults.sample_handlers.caller:_count",
+        place="operations.faults.sample_handlers.caller:count",
     ),
     Point(
         name="relay: before publishing", process="relay", place="millrace.publishing.sender:Sender.send", before=True
@@ -82,27 +98,27 @@ POINTS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """To crash at a point, so often, with so much chance each time; `directory` counts.
+    """To end at a point, so often, with so much chance each time; `directory` counts.
 
-    With `freeze` the process stops instead (SIGSTOP), until somebody lets it go on.
+    `how`: it crashes, or freezes (SIGSTOP) until somebody lets it go on, or gorges until it has no memory left.
     """
 
     point: str
     count: int
     chance: float
     directory: Path
-    freeze: bool = False
+    how: How = "crash"
 
     def as_environment(self) -> dict[str, str]:
         """For a process's environment."""
-        return {CRASH_VARIABLE: f"{self.point}|{self.count}|{self.chance}|{self.freeze:d}|{self.directory}"}
+        return {CRASH_VARIABLE: f"{self.point}|{self.count}|{self.chance}|{self.how}|{self.directory}"}
 
     @classmethod
     def parse(cls, text: str) -> Order:
         """From an environment variable."""
-        point, count, chance, freeze, directory = text.split("|")
+        point, count, chance, how, directory = text.split("|")
         place = Path(directory)
-        return cls(point=point, count=int(count), chance=float(chance), directory=place, freeze=freeze == "1")
+        return cls(point=point, count=int(count), chance=float(chance), directory=place, how=cast("How", how))
 
     @property
     def done(self) -> int:
@@ -130,8 +146,10 @@ def arm(text: str) -> None:
     def crash() -> None:
         if not order.take():
             return
-        if order.freeze:
+        if order.how == "freeze":
             os.kill(os.getpid(), signal.SIGSTOP)
+        elif order.how == "gorge":
+            gorge()
         else:
             os._exit(CRASHED)
 
@@ -148,6 +166,14 @@ def arm(text: str) -> None:
         return step
 
     replace(point.place, around)
+
+
+def gorge() -> None:
+    """Take memory until the kernel ends this process; raises MemoryError if it lets it have far too much."""
+    taken = []
+    for _ in range(MOST_MIB // PIECE_MIB):
+        taken.append(b"x" * (PIECE_MIB * 2**20))
+    raise MemoryError(f"this process must be ended by the kernel, got {len(taken) * PIECE_MIB} MiB")
 
 
 def replace(place: str, around: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

@@ -13,6 +13,8 @@ from operations.local.fleet import worker_name
 
 #: A process that comes to its step with every event crashes at some of them, one that seldom does at each.
 CHANCES = {"first": 0.25, "second": 0.25}
+#: The load goes on after the word to crash, also for a group that gets few of its events and is quick with them.
+LOAD_SECONDS = 6.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +32,8 @@ def rounds(directory: Path, count: int, own_groups: Sequence[str] = ()) -> Itera
     """
     left: dict[str, list[Point]] = {}
     for point in POINTS:
-        if not own_groups or (point.process != "caller" and not point.behaviour):
-            process = "first" if own_groups and point.process == "second" else point.process
+        if not own_groups or point.in_any_group or not point.in_group:
+            process = "first" if own_groups and point.in_group else point.process
             left.setdefault(process, []).append(point)
     number = 0
     while any(left.values()):
@@ -59,7 +61,16 @@ def _round(points: Sequence[Point], directory: Path, count: int, own_groups: Seq
         return True
 
     name = "crashes " + " + ".join(point.name for point in points)
-    fault = Fault(name=name, inject=go, injections=1, arming=arming, behaviour=behaviour)
+    fault = Fault(
+        name=name,
+        inject=go,
+        injections=1,
+        least=count * len(orders),
+        lasting=LOAD_SECONDS,
+        taken=lambda: sum(order.done for order in orders),
+        arming=arming,
+        behaviour=behaviour,
+    )
     return Round(orders=orders, fault=fault)
 
 

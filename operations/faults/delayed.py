@@ -17,7 +17,7 @@ from sqlalchemy import func, select
 
 from operations.faults.effects import effects
 from operations.faults.load import SOURCE
-from operations.faults.sample import CATALOG, Followed
+from operations.faults.sample import CATALOG, SETTINGS, Followed
 from operations.faults.world import World, running_world
 from workers.database import reading
 from workers.outgoing import delayed
@@ -121,8 +121,7 @@ def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float
 @click.option("--seed", type=int, default=1, show_default=True)
 def main(events: int, longest: int, concurrency: int, seed: int) -> None:
     """Delay many events, restart the broker once, print how late they were; exit code 1 if one is lost or doubled."""
-    settings = {"MILLRACE_CATALOG": "operations.faults.sample:CATALOG"}
-    settings |= {"MILLRACE_HANDLERS": "operations.faults.sample_handlers", "MILLRACE_CONCURRENCY": str(concurrency)}
+    settings = {**SETTINGS, "MILLRACE_CONCURRENCY": str(concurrency)}
     began = time.monotonic()
     with running_world(
         CATALOG, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True), settings=settings

@@ -26,6 +26,8 @@ def figures(report: dict[str, Any]) -> str:
 
 def _fault(one: dict[str, Any]) -> str:
     injected = " / ".join(str(count) for count in one["crashes"].values()) or str(one["injections"])
+    if one["kind"] == "skipped":
+        return f"| {one['name']} | | | | skipped: {one['reason']} |"
     recovery = "" if one["recovery"] is None else f"{one['recovery']:.1f}"
     return f"| {one['name']} | {one['events']} | {injected} | {recovery} | {_red(one) or 'nothing'} |"
 

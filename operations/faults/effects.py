@@ -1,8 +1,12 @@
 """The table that effects are counted in: without a unique constraint, which would hide an effect done twice."""
 
-from millrace.publishing.store_clock import store_now
-from sqlalchemy import BigInteger, Column, Float, Integer, MetaData, String, Table, insert
+import functools
+import os
 
+from millrace.publishing.store_clock import store_now
+from sqlalchemy import BigInteger, Column, Engine, Float, Insert, Integer, MetaData, String, Table, insert
+
+from workers.database import begin, connect
 from workers.work import UnitOfWork
 
 metadata = MetaData()
@@ -21,6 +25,20 @@ effects = Table(
 
 def add_effect(work: UnitOfWork, group: str, subject: str) -> None:
     """Defer one effect of the event in hand to its transaction."""
+    work.execute(_effect(work, group, subject))
+
+
+def write_effect(work: UnitOfWork, group: str, subject: str) -> None:
+    """Commit one effect now, in a transaction of its own: what a handler does that has a lesser inbox."""
+    with begin(_engine()) as connection:
+        connection.execute(_effect(work, group, subject))
+
+
+def _effect(work: UnitOfWork, group: str, subject: str) -> Insert:
     own = {"group_name": group, "subject": subject, "event_id": work.event.id}
-    values = {**own, "attempt": work.attempt, "at": store_now()}
-    work.execute(insert(effects).values(values))
+    return insert(effects).values({**own, "attempt": work.attempt, "at": store_now()})
+
+
+@functools.cache
+def _engine() -> Engine:
+    return connect(os.environ["MILLRACE_DATABASE_URL"])

@@ -25,6 +25,7 @@ EFFECTS: dict[str, tuple[str, ...]] = {
 LOST, DOUBLED, PHANTOM = "lost", "doubled", "phantom"
 CALLED_TWICE, NOT_CALLED = "called twice", "not called"
 UNSETTLED, DEAD, NOT_PARKED, NOT_INDEXED = "unsettled", "dead-lettered", "not parked", "not indexed"
+NOT_RECONCILED = "not reconciled"
 LEFT_OVER, DIED, UNRECORDED, NOT_BURIED = "left over", "died by itself", "invalid, not recorded", "poison not ended"
 
 
@@ -68,8 +69,15 @@ def judge_index(verdict: Verdict, connection: Connection, confirmed: Mapping[str
     """Whether all that was confirmed is in the index of accepted events, and the outbox is empty."""
     index = select(accepted.c.event_id).where(accepted.c.event_id.startswith(prefix))
     verdict.add(NOT_INDEXED, confirmed.keys() - set(connection.execute(index).scalars()))
+    verdict.add(LEFT_OVER, judge_outbox(connection).found.get(LEFT_OVER, ()))
+
+
+def judge_outbox(connection: Connection) -> Verdict:
+    """Whether all that handlers published was sent."""
+    verdict = Verdict()
     unsent = connection.execute(select(func.count()).where(outbox.c.published_at.is_(None))).scalar_one()
     verdict.add(LEFT_OVER, [f"{unsent} rows in the outbox"] if unsent else [])
+    return verdict
 
 
 def _judge_effects(verdict: Verdict, connection: Connection, ledger: Ledger, prefix: str) -> None:

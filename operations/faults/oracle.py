@@ -7,19 +7,37 @@ total-queue checker: nothing is believed that the stack says of itself unless th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
 from millrace import names
-from sqlalchemy import Connection, Select, func, select
+from millrace.declarations import Catalog
+from sqlalchemy import Connection, Engine, Select, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from operations.faults.effects import effects
-from operations.faults.judging import CALLED_TWICE, DIED, EFFECTS, LEFT_OVER, NOT_CALLED, Verdict, judge_store
+from operations.faults.judging import (
+    CALLED_TWICE,
+    DIED,
+    EFFECTS,
+    LEFT_OVER,
+    LOST,
+    NOT_CALLED,
+    NOT_RECONCILED,
+    Verdict,
+    judge_outbox,
+    judge_store,
+)
 from operations.faults.ledger import Ledger
 from operations.faults.sample import Called
 from operations.faults.world import World
+from operations.local.management import queue_totals
+from operations.reconciliation import Reconciliation
+from operations.reconciliation_queries import IN_FLIGHT
 from workers.database import connect, reading
+from workers.tables import accepted
 
 
 @dataclass(frozen=True)
@@ -55,16 +73,17 @@ class Judging(ABC):
         ledger = self.ledger.copy()
         return sum(self.ends_of(type_) for type_ in (ledger.meant if of_all else ledger.accepted).values())
 
-    def settled(self) -> bool:
-        """Whether nothing is on its way any more, as far as a quick look tells."""
-        if self.effects_so_far() < self.expected_effects():
-            return False
+    def still_red(self) -> dict[str, int]:
+        """How much each line finds, as far as a quick look tells; nothing once all is calm."""
+        missing = self.expected_effects() - self.effects_so_far()
+        waiting = messages_left(self.world)
         try:
             with reading(self.world.engine) as connection:
-                found = self.store_verdict(connection).found
+                verdict = judge_outbox(connection) if missing > 0 else self.store_verdict(connection)
         except SQLAlchemyError:
-            return False
-        return not found and not messages_left(self.world)
+            return {LEFT_OVER: 1}
+        verdict.add(LEFT_OVER, waiting)
+        return verdict.counts() | ({LOST: missing} if missing > 0 else {})
 
     def judge(self) -> Verdict:
         """The verdict by a fresh reader: a new connection to the store, the queues as they are now."""
@@ -72,6 +91,7 @@ class Judging(ABC):
         try:
             with reading(engine) as connection:
                 verdict = self.store_verdict(connection)
+            verdict.add(NOT_RECONCILED, not_reconciled(engine, self.world.catalog, self.prefix))
         finally:
             engine.dispose()
         verdict.add(LEFT_OVER, messages_left(self.world))
@@ -105,13 +125,30 @@ class Oracle(Judging):
         return verdict
 
 
+def not_reconciled(engine: Engine, catalog: Catalog, prefix: str) -> Iterator[str]:
+    """What `millrace reconcile` finds since the first of these events was accepted; nothing may be on its way."""
+    first = select(func.min(accepted.c.accepted_at)).where(accepted.c.event_id.startswith(prefix))
+    with reading(engine) as connection:
+        since = connection.execute(first).scalar()
+    if since is None:
+        return
+    comparison = Reconciliation(engine, catalog, since=since - 1e-3)
+    for finding in comparison.findings():
+        yield f"{finding['event_id']} at {finding['group']}: {finding['reason']}"
+    for group, found in comparison.totals.groups.items():
+        if found[IN_FLIGHT]:
+            yield f"{found[IN_FLIGHT]} on their way at {group}"
+
+
 def messages_left(world: World) -> list[str]:
     """What waits in the queues of the stack, the log of accepted events apart."""
-    fresh = {"disable_stats": "true", "enable_queue_totals": "true"}
+    full: Counter[str] = Counter()
     try:
-        with world.management() as api:
-            listed = api.get(f"/api/queues/{world.record.vhost}", params=fresh).raise_for_status().json()
+        for of_a_node in world.managements():  # of a cluster, each knows the queues that it leads
+            with of_a_node as api:
+                totals = queue_totals(api, world.record.vhost)
+            full |= Counter({name: int(each.get("messages") or 0) for name, each in totals.items()})
     except httpx.HTTPError as error:
         return [f"the broker does not say: {type(error).__name__}"]
-    full = {each["name"]: int(each.get("messages") or 0) for each in listed if each["name"] != names.ACCEPTED}
+    del full[names.ACCEPTED]
     return [f"{count} messages in {name}" for name, count in sorted(full.items()) if count]

@@ -33,6 +33,11 @@ def stop_worker(scene: Scene, rng: random.Random) -> bool:
     return scene.world.signal(scene.world.worker(rng.choice(scene.world.busy)), signal.SIGTERM)
 
 
+def quit_worker(scene: Scene, rng: random.Random) -> bool:
+    """SIGQUIT a worker, Celery's cold shutdown: it drops what it runs and gives it back; the supervisor restarts it."""
+    return scene.world.signal(scene.world.worker(rng.choice(scene.world.busy)), signal.SIGQUIT)
+
+
 def kill_relay(scene: Scene, _rng: random.Random) -> bool:
     """SIGKILL the relay."""
     return scene.world.signal("relay", signal.SIGKILL)
@@ -60,8 +65,15 @@ FAULTS = (
     Fault(name="kill -9 of a pool process", inject=kill_child, injections=8),
     Fault(name="kill -9 of a worker", inject=kill_worker, injections=6),
     Fault(name="rolling restart", inject=stop_worker, injections=6),
-    Fault(name="hang and poison", inject=nothing, behaviour={"hangs once": 0.01}, poison=True),
+    Fault(name="cold shutdown of a worker", inject=quit_worker, injections=6),
+    Fault(name="hang and poison", inject=nothing, behaviour={"hangs once": 0.006}, poison=True),
     Fault(name="kill -9 of the relay", inject=kill_relay, injections=6),
     Fault(name="kill -9 of the keeper", inject=kill_keeper),
-    Fault(name="kill -9 of anything", inject=kill_any, every=5.0, tolerated=frozenset({judging.NOT_INDEXED})),
+    # A worker that starts while broker or database is down says so and ends, to be started again.
+    Fault(
+        name="kill -9 of anything",
+        inject=kill_any,
+        every=5.0,
+        tolerated=frozenset({judging.NOT_INDEXED, judging.DIED}),
+    ),
 )

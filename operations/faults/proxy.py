@@ -4,12 +4,13 @@ Another process steers it by `tell(control_port, "hold down")`.
 """
 
 import asyncio
+import contextlib
 import socket
 import struct
 import threading
 from collections.abc import Coroutine
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar
 
 LOOPBACK = "127.0.0.1"
 _RESETS = struct.pack("ii", 1, 0)  # SO_LINGER: close by a reset
@@ -32,8 +33,9 @@ class Proxy:
         self._delay, self._bytes_left = 0.0, -1
         self._up, self._down = asyncio.Event(), asyncio.Event()
         self._lines: set[asyncio.Task[Any]] = set()
+        self._stranded: set[asyncio.Task[Any]] = set()
         self._cut: asyncio.Task[None] | None = None
-        self._door: asyncio.Server | None = None
+        self._door: socket.socket | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._thread.start()
@@ -53,9 +55,12 @@ class Proxy:
         """Keep what goes up (to the server) or down, also that an end was closed; new connections are still taken."""
         self._run(self._set(up=not up, down=not down))
 
-    def strand(self) -> None:
-        """Hold for ever what goes either way on every connection that there is; new ones pass."""
-        self._run(self._strand())
+    def strand(self) -> int:
+        """Hold for ever what goes either way on every connection that there is; new ones pass.
+
+        Returns how many that hit: those that were stranded before count no more.
+        """
+        return self._run(self._strand())
 
     def cut(self) -> None:
         """Reset every connection that there is."""
@@ -114,28 +119,45 @@ class Proxy:
         for gate, opened in ((self._up, up), (self._down, down)):
             (gate.set if opened else gate.clear)()
         if taking and self._door is None:
-            self._door = await asyncio.start_server(self._line, sock=_bound(self.port))
+            self._door = _bound(self.port)
+            self._door.setblocking(False)
+            self._door.listen()
+            self._loop.add_reader(self._door, self._take, self._door)
         elif not taking and self._door is not None:
+            self._loop.remove_reader(self._door)
             self._door.close()
             self._door = None
 
-    async def _strand(self) -> None:
+    def _take(self, door: socket.socket) -> None:
+        """Take one connection (by hand: asyncio's server forgets one that it takes while it is closed)."""
+        with contextlib.suppress(BlockingIOError):
+            client, _ = door.accept()
+            self.accepted += 1
+            line = self._loop.create_task(self._line(client))
+            self._lines.add(line)
+            line.add_done_callback(self._lines.discard)
+
+    async def _strand(self) -> int:
+        fresh = self._lines - self._stranded
+        self._stranded = set(self._lines)
         for gate in (self._up, self._down):
             gate.clear()
         self._up, self._down = asyncio.Event(), asyncio.Event()
         await self._set()
+        return len(fresh)
 
     async def _reset(self) -> None:
+        await asyncio.sleep(0)  # a line just taken begins, or nobody would close it
         for line in self._lines:
             line.cancel()
         await asyncio.gather(*self._lines, return_exceptions=True)
 
-    async def _line(self, from_client: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+    async def _line(self, taken: socket.socket) -> None:
         """One connection, until both ends have closed it or one is reset."""
-        task, ends = cast("asyncio.Task[None]", asyncio.current_task()), [client]
-        self._lines.add(task)
-        self.accepted += 1
+        ends: list[asyncio.StreamWriter] = []
         try:
+            from_client, client = await asyncio.open_connection(sock=taken)
+            ends.append(client)
             from_server, server = await asyncio.open_connection(*self._target)
             ends.append(server)
             async with asyncio.TaskGroup() as both:
@@ -148,7 +170,6 @@ class Proxy:
         except* (OSError, asyncio.CancelledError):  # a reset cancels, and asyncio's streams would log that
             pass
         finally:
-            self._lines.discard(task)
             for end in ends:
                 if not end.is_closing():
                     end.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESETS)

@@ -30,25 +30,30 @@ def _row(line: Line) -> list[object]:
     injected = "/".join(str(count) for count in line.crashes.values()) if line.crashes else str(outcome.injections)
     recovery = None if outcome.recovery is None else round(outcome.recovery, 1)
     name = f"{line.guard} off: {line.name}" if line.guard else line.name
+    if line.skipped:
+        return [line.kind, name, None, None, None, None, line.reason, None]
     return [line.kind, name, outcome.events, injected, round(outcome.seconds), recovery, red, line.good]
 
 
 def whole_report(lines: Sequence[Line], world: World, *, seed: int, seconds: float) -> dict[str, Any]:
     """All of it as plain data; raises what the broker or the store raise."""
-    guarded = [line for line in lines if line.kind != "control"]
+    guarded = [line for line in lines if line.kind != "control" and not line.skipped]
+    skipped = sum(line.skipped for line in lines)
     controls = [line for line in lines if line.kind == "control"]
     events = sum(line.outcome.events for line in guarded)
-    found = {name: sum(line.outcome.verdict.counts().get(name, 0) for line in guarded) for name in WORST}
+    found = {name: sum(_count(line, name) for line in guarded if name not in line.tolerated) for name in WORST}
+    tolerated = sum(_count(line, name) for line in guarded for name in line.tolerated.intersection(WORST))
     recovered = sorted(line.outcome.recovery for line in guarded if line.outcome.recovery is not None)
     return {
         "seed": seed,
         "seconds": round(seconds),
         "events": events,
         "worst": found,
+        "tolerated": tolerated,
         "recovery_p50": round(statistics.median(recovered), 1) if recovered else None,
         "recovery_p95": round(_p95(recovered), 1) if recovered else None,
         "versions": _versions(world),
-        "summary": _summary(guarded, controls, events, sum(found.values()), seconds),
+        "summary": _summary(guarded, controls, events, sum(found.values()), seconds) + _left_out(skipped, tolerated),
         "scenarios": [line.as_json() for line in lines],
     }
 
@@ -58,7 +63,7 @@ def _p95(ordered: Sequence[float]) -> float:
 
 
 def _summary(guarded: Sequence[Line], controls: Sequence[Line], events: int, worst: int, seconds: float) -> str:
-    injections = sum(sum(line.crashes.values()) or line.outcome.injections for line in guarded)
+    injections = sum(line.outcome.injections for line in guarded)
     parts = [f"{worst} lost or doubled of {events} events under {injections} injections"]
     if events and not worst:
         parts.append(f"zero in {events} trials bounds the rate at {3 / events:.1g} (95 %)")
@@ -68,6 +73,15 @@ def _summary(guarded: Sequence[Line], controls: Sequence[Line], events: int, wor
     good = sum(line.good for line in (*guarded, *controls))
     parts.append(f"{good} of {len(guarded) + len(controls)} scenarios as they should be, in {seconds / 60:.1f} minutes")
     return "; ".join(parts)
+
+
+def _count(line: Line, name: str) -> int:
+    return line.outcome.verdict.counts().get(name, 0)
+
+
+def _left_out(skipped: int, tolerated: int) -> str:
+    parts = {"skipped, which this machine cannot have": skipped, "doubled where that is tolerated": tolerated}
+    return "".join(f"; {count} {what}" for what, count in parts.items() if count)
 
 
 def _versions(world: World) -> dict[str, str]:

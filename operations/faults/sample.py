@@ -55,6 +55,8 @@ CATALOG = Catalog(
     ],
     services=[Service("load")],
 )
+#: What tells the stack's processes to run this catalog and its handlers.
+SETTINGS = {"MILLRACE_CATALOG": f"{__name__}:CATALOG", "MILLRACE_HANDLERS": "operations.faults.sample_handlers"}
 Loaded = Begun | Called | Poisonous | Unclaimed
 #: What the load publishes, in shares of a whole.
 SHARES: tuple[tuple[type[Loaded], float], ...] = ((Begun, 0.85), (Called, 0.1), (Unclaimed, 0.05))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from millrace.envelope import Envelope
 
-from operations.faults.judging import Verdict
+from operations.faults.judging import LEFT_OVER, Verdict
 from operations.faults.ledger import Ledger
 from operations.faults.load import Load, Plan, envelopes
 from operations.faults.oracle import Judging, Oracle
@@ -20,6 +22,12 @@ FIRST_SHARE, LAST_SHARE = 0.2, 0.8
 #: A load that stands still is what many faults are for: the next one comes after so many seconds anyway.
 STALL_SECONDS = 8.0
 SETTLE_SECONDS = 90.0
+#: Lines that a fault may redden are waited for as long as they change: so long without a change is the end of it.
+STEADY_SECONDS = 10.0
+#: Without a guard any line may be red: nothing can come any more once nothing waits and no line has changed so long.
+IDLE_SECONDS = 5.0
+#: What is left over of a large load at the end of its faults is worked off so fast at least, in events a second.
+SLOWEST_RATE = 40.0
 #: Events published a second, unless the fault says otherwise.
 RATE = 100.0
 #: A fault that cannot be injected just now (its victim is down) is tried again for so long.
@@ -27,6 +35,10 @@ TRY_SECONDS = 30.0
 
 #: How often it took; a bool where that is once or not at all.
 Inject = Callable[["Scene", random.Random], int]
+
+
+class NotHere(Exception):
+    """A fault cannot be had on this machine; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +58,8 @@ class Fault:
         inject: does it once and tells how many it hit; 0 if it could not just now.
         least: how many must have been hit; by default one each time.
         heal: takes back what would last.
+        needs: the server process that it hurts, where not every stack has it.
+        around: what must be there from before the stack's start until the verdict; raises NotHere if it cannot be.
         arming: environment of processes, by name or `*` for all.
         behaviour: shares of the load whose handler misbehaves.
         poison: whether some events kill each process that runs them.
@@ -53,11 +67,15 @@ class Fault:
         lasting: seconds that the load is spread over, where there must be one while the fault is there.
         every: seconds between injections, as long as the load goes on; by default they are spread over it.
         tolerated: lines that a known fault of a server may redden; they are shown all the same.
+        taken: counts how many it hit in the end, where that is not known when it is injected.
+        unguarded: whether a guard is off, so that any line may be red.
     """
 
     name: str
     inject: Inject
     heal: Callable[[World], None] = lambda _world: None
+    needs: str = ""
+    around: Callable[[World], AbstractContextManager[None]] | None = None
     arming: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     behaviour: Mapping[str, float] = field(default_factory=dict)
     poison: bool = False
@@ -65,8 +83,14 @@ class Fault:
     lasting: float | None = None
     every: float | None = None
     tolerated: frozenset[str] = frozenset()
+    taken: Callable[[], int] | None = None
+    unguarded: bool = False
     injections: int = 5
     least: int = 0
+
+    def fits(self, world: World) -> bool:
+        """Whether the stack has what it hurts."""
+        return not self.needs or any(spec.name == self.needs for spec in world.servers)
 
     @property
     def required(self) -> int:
@@ -103,6 +127,8 @@ class Outcome:
     recovery: float | None
     load_failures: int
     verdict: Verdict
+    #: seconds that each part took: start, hurt, calm
+    parts: Mapping[str, float] = field(default_factory=dict)
 
 
 def run_scenario(
@@ -114,11 +140,23 @@ def run_scenario(
     settle: float = SETTLE_SECONDS,
     subject: Subject = SAMPLE,
 ) -> Outcome:
-    """Run one scenario on a world and judge it; the world is whole again afterwards."""
+    """Run one scenario on a world and judge it; the world is whole again afterwards.
+
+    Raises:
+        NotHere: this machine or this stack cannot have the fault.
+    """
+    if not fault.fits(world):
+        raise NotHere(f"{fault.needs} must be a process of the stack, got a stack without")
+    with fault.around(world) if fault.around else nullcontext():
+        return _run(world, fault, events=events, seed=seed, settle=settle, subject=subject)
+
+
+def _run(world: World, fault: Fault, *, events: int, seed: int, settle: float, subject: Subject) -> Outcome:
     rng = random.Random(f"{fault.name} {seed}")  # noqa: S311 (repeatable, nothing secret)
     began = time.monotonic()
     prefix = f"f{seed}-{time.time_ns():x}"
     world.start(fault.arming, twice=fault.twice)
+    started = time.monotonic()
     world.sink.calls.clear()
     ledger = Ledger()
     rate = events / fault.lasting if fault.lasting else RATE
@@ -126,22 +164,25 @@ def run_scenario(
     load = Load(world.load_url(), world.catalog, ledger, subject.events(plan, prefix, rng), plan.rate)
     oracle = subject.judge(world, ledger, prefix)
     load.start()
-    injections = _hurt(Scene(world=world, ledger=ledger, load=load), fault, oracle, rng)
-    fault.heal(world)
-    recovery = _recovery(oracle)
-    deadline = time.monotonic() + settle
-    while time.monotonic() < deadline and not (load.done and oracle.settled()):
-        time.sleep(0.2)
+    try:
+        injections = _hurt(Scene(world=world, ledger=ledger, load=load), fault, oracle, rng)
+    finally:
+        fault.heal(world)
+    healed = time.monotonic()
+    recovery = None if fault.unguarded else _recovery(oracle)
+    _await_calm(load, oracle, fault, settle if fault.unguarded else settle + events / SLOWEST_RATE)
     load.stop()
+    calm = time.monotonic()
     return Outcome(
         name=fault.name,
         seed=seed,
         events=events,
-        injections=injections,
+        injections=fault.taken() if fault.taken else injections,
         seconds=time.monotonic() - began,
         recovery=recovery,
         load_failures=load.failures,
         verdict=oracle.judge(),
+        parts={"start": started - began, "hurt": healed - started, "calm": calm - healed},
     )
 
 
@@ -184,6 +225,28 @@ def _await_progress(oracle: Judging, goal: float, *, published: bool = False) ->
         now = progress()
         if now > last:
             last, since = now, time.monotonic()
+
+
+def _await_calm(load: Load, oracle: Judging, fault: Fault, seconds: float) -> None:
+    """Wait until all is published and no line is red, or nothing will change the lines that are."""
+    last: dict[str, int] | None = None
+    since, deadline = time.monotonic(), time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        now = oracle.still_red() if load.done else None
+        if now != last:
+            last, since = now, time.monotonic()
+        if now is not None and time.monotonic() - since >= _patience(now, fault):
+            return
+        time.sleep(0.2)
+
+
+def _patience(red: dict[str, int], fault: Fault) -> float:
+    """How long lines must stay as they are to be the last word, in seconds."""
+    if not red:
+        return 0.0
+    if fault.unguarded and LEFT_OVER not in red:
+        return IDLE_SECONDS
+    return STEADY_SECONDS if red.keys() <= fault.tolerated else math.inf
 
 
 def _recovery(oracle: Judging) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,21 +10,39 @@ from functools import partial
 from typing import Any
 
 import httpx
+import psutil
 from sqlalchemy.exc import SQLAlchemyError
 
-from operations.faults import broker_faults, controls, mutations, process_faults
+from operations.faults import (
+    absence,
+    broker_faults,
+    controls,
+    failover,
+    full_disk,
+    limits,
+    mutations,
+    process_faults,
+    restarts,
+)
 from operations.faults.careless import publishing_without
+from operations.faults.chaos import chaos
 from operations.faults.controls import CONTROLS, Control
 from operations.faults.crash_scenarios import Round, rounds
+from operations.faults.forgetting import forgetting
+from operations.faults.held import held_deliveries
 from operations.faults.judging import Verdict
-from operations.faults.scenario import SAMPLE, Fault, Outcome, Subject, run_scenario
+from operations.faults.memory import out_of_memory
+from operations.faults.scenario import SAMPLE, Fault, NotHere, Outcome, Subject, run_scenario
 from operations.faults.world import World
 from operations.faults.zombies import zombies
 from operations.local.errors import LocalError
 
 FAULTS: dict[str, Fault] = {
-    fault.name: fault for fault in (*process_faults.FAULTS, *broker_faults.FAULTS, *controls.FAULTS, *mutations.FAULTS)
+    fault.name: fault
+    for module in (process_faults, restarts, absence, broker_faults, limits, full_disk, failover, controls, mutations)
+    for fault in module.FAULTS
 }
+FAULTS["mixed chaos"] = chaos(list(FAULTS.values()))
 #: The dozen that `make faults` runs; the others too with --full.
 SHORT = (
     "kill -9 of a pool process",
@@ -40,6 +59,9 @@ SHORT = (
     "dead-letter queue unbound",
 )
 CRASHES = 10
+SKIPPED = "skipped"
+#: What ends a scenario without a verdict: something of the stack is not there, or does not answer in time.
+NOT_JUDGED = (LocalError, SQLAlchemyError, httpx.HTTPError, OSError, subprocess.SubprocessError, psutil.Error)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +75,7 @@ class Sizes:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One scenario's result, as reports show it."""
+    """One scenario's result, as reports show it; of kind `skipped` if this machine cannot have it, with the reason."""
 
     kind: str
     name: str
@@ -62,6 +84,13 @@ class Line:
     guard: str = ""
     expected: str = ""
     crashes: dict[str, int] = field(default_factory=dict)
+    reason: str = ""
+    tolerated: frozenset[str] = frozenset()
+
+    @property
+    def skipped(self) -> bool:
+        """Whether it was not run: neither green nor red, and not counted as either."""
+        return self.kind == SKIPPED
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -69,6 +98,7 @@ class Line:
         return {
             "kind": self.kind,
             "name": self.name,
+            "reason": self.reason,
             "good": self.good,
             "guard": self.guard,
             "expected": self.expected,
@@ -77,10 +107,12 @@ class Line:
             "events": outcome.events,
             "injections": outcome.injections,
             "seconds": round(outcome.seconds, 1),
+            "parts": {part: round(seconds, 1) for part, seconds in outcome.parts.items()},
             "recovery": outcome.recovery,
             "failed_publishes": outcome.load_failures,
             "red": {line: items[:20] for line, items in outcome.verdict.found.items()},
             "counts": outcome.verdict.counts(),
+            "tolerated": sorted(self.tolerated),
         }
 
 
@@ -94,6 +126,10 @@ OF_THE_SAMPLE = (
     "mutated messages",
     "dead-letter queue unbound",
     "binding deleted",
+    "queue limit",
+    "deliveries held too long",
+    "out of memory",
+    "Redis as inbox, killed",
 )
 
 
@@ -110,7 +146,13 @@ class Choice:
     def steps(self, world: World) -> list[tuple[str, Step]]:
         """Everything to run, by its name, in order."""
         directory, seed = world.layout.root / f"orders-{self.seed}", self.seed
-        faults = {**FAULTS, "zombies": zombies(directory / "zombies")}
+        made = (
+            zombies(directory / "zombies"),
+            held_deliveries(directory / "held"),
+            out_of_memory(directory / "memory"),
+            forgetting(directory / "redis"),
+        )
+        faults = {**FAULTS, **{fault.name: fault for fault in made}}
         named = [name for name in (faults if self.full else SHORT) if self.own is None or name not in OF_THE_SAMPLE]
         crashes = rounds(directory / "crashes", CRASHES, () if self.own is None else world.groups())
         subject = self.own or SAMPLE
@@ -133,7 +175,7 @@ def run_fault(world: World, fault: Fault, events: int, seed: int, subject: Subje
     """A fault with every guard on: good if no line is red and the fault took as often as it should."""
     outcome = run_scenario(world, fault, events=events, seed=seed, subject=subject)
     good = outcome.verdict.found.keys() <= fault.tolerated and outcome.injections >= fault.required
-    return Line(kind="fault", name=fault.name, good=good, outcome=outcome)
+    return Line(kind="fault", name=fault.name, good=good, outcome=outcome, tolerated=fault.tolerated)
 
 
 def run_round(world: World, round_: Round, events: int, seed: int, subject: Subject = SAMPLE) -> Line:
@@ -169,7 +211,10 @@ def run_all(world: World, chosen: Sequence[tuple[str, Step]], before: Callable[[
         before(name)
         try:
             line = step(world)
-        except (LocalError, SQLAlchemyError, httpx.HTTPError, OSError) as error:
+        except NotHere as error:
+            yield Line(kind=SKIPPED, name=name, good=False, outcome=_no_outcome(name), reason=str(error))
+            continue
+        except NOT_JUDGED as error:
             line = _not_judged(name, error)
         if line.kind == "control" or not line.good:
             world.clean()
@@ -177,9 +222,12 @@ def run_all(world: World, chosen: Sequence[tuple[str, Step]], before: Callable[[
 
 
 def _not_judged(name: str, error: Exception) -> Line:
-    verdict = Verdict()
-    verdict.add("not judged", [f"{type(error).__name__}: {error}"[:1000]])
-    outcome = Outcome(
-        name=name, seed=0, events=0, injections=0, seconds=0.0, recovery=None, load_failures=0, verdict=verdict
-    )
+    outcome = _no_outcome(name)
+    outcome.verdict.add("not judged", [f"{type(error).__name__}: {error}"[:1000]])
     return Line(kind="fault", name=name, good=False, outcome=outcome)
+
+
+def _no_outcome(name: str) -> Outcome:
+    return Outcome(
+        name=name, seed=0, events=0, injections=0, seconds=0.0, recovery=None, load_failures=0, verdict=Verdict()
+    )

@@ -34,6 +34,11 @@ def heartbeat() -> None:
     app.BASE["broker_heartbeat"] = 0
 
 
+def small_prefetch() -> None:
+    """A worker takes a hundred messages ahead for each process."""
+    app.BASE["worker_prefetch_multiplier"] = 100
+
+
 def no_inbox() -> None:
     """Every delivery may run, and leaves no record."""
 
@@ -137,6 +142,7 @@ SWITCHES: dict[str, Callable[[], None]] = {
     "acks_late": acks_late,
     "reject_on_worker_lost": reject_on_worker_lost,
     "heartbeat": heartbeat,
+    "small prefetch": small_prefetch,
     "inbox": no_inbox,
     "fence": fence,
     "attempt counting": attempt_counting,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import signal
 import tempfile
 import time
@@ -82,15 +83,18 @@ class World:
     def load_url(self) -> str:
         """The broker URL that the load publishes by, through its proxy."""
         user = names.service_user(self.record.vhost, self.catalog.services[0].name)
-        through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.load_proxy.port}")
-        return through.amqp_url(user)
+        return self.reached_by(self.load_proxy).amqp_url(user)
+
+    def reached_by(self, proxy: Proxy) -> StackRecord:
+        """The stack as who reaches its broker through a proxy knows it."""
+        return dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{proxy.port}", metrics={})
 
     def start(self, arming: Mapping[str, Mapping[str, str]] | None = None, twice: Sequence[str] = ()) -> None:
         """Have every process run, each armed by its name's entries (or those of `*`); waits until all consume.
 
         Groups in `twice` have a second worker.
         """
-        through = dataclasses.replace(self.record, amqp=f"{LOOPBACK}:{self.workers_proxy.port}", metrics={})
+        through = self.reached_by(self.workers_proxy)
         arming = arming or {}
         everyone = arming.get("*", {})
         plain = [spec for spec in fleet(self.catalog, through, self.layout, self.settings) if spec.name != FLOWER]
@@ -104,7 +108,7 @@ class World:
         whole = [*self.servers, *specs, *again]
         watch = Watch(self.layout, apply_fleet(self.layout, whole))
         wait_for_processes(watch, [spec.name for spec in whole])
-        wait_for_consumers(watch, self.broker, self.record.vhost, self.groups(), lambda _text: None)
+        wait_for_consumers(watch, self.broker, self.record.vhost, [*self.groups(), *twice], lambda _text: None)
         self.planned = self.restarts()
 
     def _armed(self, spec: ProcessSpec, arming: Mapping[str, str]) -> ProcessSpec:
@@ -157,16 +161,30 @@ class World:
         login = (self.record.admin["user"], self.record.admin["password"])
         return httpx.Client(base_url=self.record.management, auth=login, timeout=30)
 
+    def managements(self) -> Iterator[httpx.Client]:
+        """The management API of each node."""
+        yield self.management()
+
     def clean(self) -> None:
         """After a guard was off: end every process of ours, empty the queues and put the topology right."""
-        apply_fleet(self.layout, self.servers)
-        all_ended = lambda: len(running(self.layout).processes) == len(self.servers)  # noqa: E731
-        wait_for(all_ended, 60, lambda: "every worker must end, got some that run")
+        self.only(self.servers)
         with self.management() as api:
             for queue in api.get(f"/api/queues/{self.record.vhost}").raise_for_status().json():
                 if queue["durable"] and queue["type"] != "stream":
                     api.delete(f"/api/queues/{self.record.vhost}/{queue['name']}/contents").raise_for_status()
         self.apply()
+
+    def told(self) -> list[ProcessSpec]:
+        """What the supervisor was last told to run."""
+        return [ProcessSpec.from_json(each) for each in json.loads(self.layout.fleet.read_text())]
+
+    def only(self, specs: Sequence[ProcessSpec]) -> None:
+        """Have nothing run but these, once all others have ended; raises LocalError if they do not."""
+        wanted = {spec.name for spec in specs}
+        self.engine.dispose()  # a PostgreSQL that is to end waits for its sessions
+        apply_fleet(self.layout, specs)
+        alone = lambda: {status.name for status in running(self.layout).processes} == wanted  # noqa: E731
+        wait_for(alone, 60, lambda: f"nothing must run but {', '.join(sorted(wanted))}, got more or less")
 
     def worker(self, group: str) -> str:
         """The name of a group's worker process."""
@@ -181,8 +199,11 @@ def running_world(
     settings: Mapping[str, str],
     database: str = "postgresql",
     server: Path | None = None,
+    brokers: Callable[[Layout, Path], Broker] | None = None,
 ) -> Iterator[World]:
     """A scratch stack on servers of its own; everything is stopped and removed afterwards.
+
+    `brokers` makes another broker than one node, from where its files go and the server to run.
 
     Raises:
         LocalError: RabbitMQ or PostgreSQL is not here, or something did not start.
@@ -192,7 +213,7 @@ def running_world(
         directory.chmod(0o711)  # PostgreSQL's user must come through to its own part
         layout = Layout(directory / "stack")
         layout.make()
-        broker = _impatient(_broker(layout, server))
+        broker = _impatient((brokers or _one_node)(layout, _server(server)))
         database_process, url = _database(directory, database)
         start_supervisor(layout)
         stack.callback(stop_supervisor, layout)
@@ -222,21 +243,25 @@ def running_world(
         )
 
 
-def _broker(layout: Layout, server: Path | None) -> Broker:
-    found = server or find_server()
+def _server(given: Path | None) -> Path:
+    found = given or find_server()
     if found is None:
         raise LocalError("RabbitMQ must be on this machine, got none. Install rabbitmq-server, then try again.")
+    return found
+
+
+def _one_node(layout: Layout, server: Path) -> Broker:
     ports = NodePorts(**dict(zip(("amqp", "management", "distribution", "epmd"), free_ports(4), strict=True)))
     name = f"millrace-{ports.amqp}@localhost"
     settings = ("collect_statistics_interval = 1000",)
-    return node_broker(Node(directory=layout.broker, ports=ports, server=found, name=name, settings=settings))
+    return node_broker(Node(directory=layout.broker, ports=ports, server=server, name=name, settings=settings))
 
 
 def _impatient(broker: Broker) -> Broker:
     """The broker, which offers a dead letter again to a queue that is back after 2 s instead of three minutes."""
     arguments = {"RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-rabbit dead_letter_worker_publisher_confirm_timeout 2000"}
     processes = tuple(
-        dataclasses.replace(spec, env={**spec.env, **arguments}) if spec.name == "broker" else spec
+        dataclasses.replace(spec, env={**spec.env, **arguments}) if spec.name.startswith("broker") else spec
         for spec in broker.processes
     )
     return dataclasses.replace(broker, processes=processes)

@@ -10,19 +10,19 @@ from pathlib import Path
 import psutil
 
 from operations.faults import judging
-from operations.faults.crash_points import GO, Order
+from operations.faults.crash_points import BEFORE_COMMIT, GO, Order
 from operations.faults.scenario import Fault, Scene
 
-#: Longer than the broker waits for a heartbeat (up to three of 10 s) and than a lease (14 s): they are overtaken.
-FROZEN_SECONDS = 35.0
+#: Longer than a lease (14 s): with their connection reset, as a network does with who does not answer, they are
+#: overtaken.
+FROZEN_SECONDS = 20.0
 COUNT = 8
-POINT = "the handler has ended, nothing is committed"
 
 
 def zombies(directory: Path) -> Fault:
     """One of two workers of `first` is frozen with attempts that only have to commit, as a stalled machine would do."""
     directory.mkdir(parents=True)
-    order = Order(point=POINT, count=COUNT, chance=1.0, directory=directory, freeze=True)
+    order = Order(point=BEFORE_COMMIT, count=COUNT, chance=1.0, directory=directory, how="freeze")
 
     def freeze(scene: Scene, _rng: random.Random) -> int:
         (directory / GO).touch()
@@ -32,6 +32,7 @@ def zombies(directory: Path) -> Fault:
         worker = psutil.Process(pid)
         _await_stopped(worker)
         worker.suspend()
+        scene.world.workers_proxy.cut()
         frozen = [child for child in worker.children() if child.status() == psutil.STATUS_STOPPED]
         time.sleep(FROZEN_SECONDS)
         for child in frozen:

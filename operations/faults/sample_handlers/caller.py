@@ -1,6 +1,7 @@
 """Group caller: a call to a provider that counts them, by the provider's idempotency key."""
 
 import os
+import ssl
 
 import httpx
 
@@ -12,20 +13,24 @@ from workers.work import UnitOfWork
 
 #: Where the counting provider listens.
 SINK_VARIABLE = "MILLRACE_FAULTS_SINK"
+#: The provider is called without TLS: httpx would read every authority that the machine trusts at each call (60 ms).
+UNTRUSTING = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 @handles(Called)
 def call(event: Called, work: UnitOfWork) -> None:
     """Call out, and write the effect."""
-    work.external("count", _count, reconcile=_ask)
+    work.external("count", count, reconcile=ask)
     add_effect(work, "caller", event.subject)
 
 
-def _count(key: str) -> int:
-    answer = httpx.post(f"{os.environ[SINK_VARIABLE]}/{key}", timeout=5)
+def count(key: str) -> int:
+    """Have the provider count a call by its key."""
+    answer = httpx.post(f"{os.environ[SINK_VARIABLE]}/{key}", timeout=5, verify=UNTRUSTING)
     return int(answer.raise_for_status().text)
 
 
-def _ask(key: str) -> Reconciled:
-    calls = int(httpx.get(f"{os.environ[SINK_VARIABLE]}/{key}", timeout=5).raise_for_status().text)
+def ask(key: str) -> Reconciled:
+    """Whether the provider has counted a call by that key."""
+    calls = int(httpx.get(f"{os.environ[SINK_VARIABLE]}/{key}", timeout=5, verify=UNTRUSTING).raise_for_status().text)
     return Reconciled.DONE if calls else Reconciled.NOT_DONE

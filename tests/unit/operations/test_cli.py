@@ -275,3 +275,17 @@ def test_quick_commands_load_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {heavy!r} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--cluster", "--full"], "--cluster runs every fault of the cluster as it is, leave --full out"),
+        (["--samples", __file__], "--samples and --count go with --own"),
+        (["--count", "SELECT 1"], "--samples and --count go with --own"),
+    ],
+)
+def test_faults_that_make_no_sense_together_are_refused_before_anything_starts(arguments: list[str], said: str) -> None:
+    found = CliRunner().invoke(cli, ["faults", *arguments])
+    assert found.exit_code == INVALID
+    assert said in found.stderr

@@ -11,7 +11,7 @@ from operations.faults.crash_scenarios import rounds
 
 
 def test_an_order_is_taken_so_often_once_it_is_given(tmp_path: Path) -> None:
-    order = Order(point="x", count=3, chance=1.0, directory=tmp_path)
+    order = Order(point="x", count=3, chance=1.0, directory=tmp_path, how="freeze")
     assert not order.take()
     (tmp_path / GO).touch()
     another = Order.parse(order.as_environment()[CRASH_VARIABLE])
@@ -32,3 +32,12 @@ def test_every_point_is_a_step_that_is_there(point: Point) -> None:
 def test_the_rounds_have_every_point_once(tmp_path: Path) -> None:
     ordered = [order.point for each in rounds(tmp_path, 1) for order in each.orders]
     assert sorted(ordered) == sorted(point.name for point in POINTS)
+
+
+def test_your_own_groups_have_every_point_that_any_handler_reaches(tmp_path: Path) -> None:
+    ordered = {order.point for each in rounds(tmp_path, 1, ["yours"]) for order in each.orders}
+    of_the_sample = {"before a retry is sent", "after a retry was sent"}
+    of_the_sample |= {"after the intent of a call", "after a call, before its outcome"}
+    assert ordered == {point.name for point in POINTS} - of_the_sample
+    armed = {name for each in rounds(tmp_path / "again", 1, ["yours"]) for name in each.fault.arming}
+    assert armed == {"worker-yours", "relay", "keeper"}

@@ -1,5 +1,6 @@
 """The proxy's faults, each seen from both ends of a line."""
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -143,6 +144,15 @@ def test_refuse_resets_and_refuses_until_all_may_pass(line: socket.socket, proxy
         say(again, b"hello")
 
 
+def test_the_end_leaves_no_connection_open_that_was_just_taken(server: EchoServer) -> None:
+    for _ in range(20):
+        with Proxy("127.0.0.1", server.server_address[1]) as proxy:
+            lines = [socket.create_connection(("127.0.0.1", proxy.port), timeout=5) for _ in range(3)]
+        for each in lines:
+            with each, contextlib.suppress(ConnectionResetError):
+                assert each.recv(1) == b""  # a line left open would say nothing
+
+
 def test_another_process_steers_it(line: socket.socket, proxy: Proxy) -> None:
     tell(proxy.control_port, "hold down")
     line.sendall(b"held")
@@ -157,6 +167,16 @@ def test_another_process_steers_it(line: socket.socket, proxy: Proxy) -> None:
         socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
     tell(proxy.control_port, "pass")
     socket.create_connection(("127.0.0.1", proxy.port), timeout=5).close()
+
+
+def test_a_stranded_line_counts_once(line: socket.socket, proxy: Proxy) -> None:
+    assert proxy.strand() == 1
+    line.sendall(b"held")
+    assert silent(line)
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as another:
+        say(another, b"passes")
+        assert proxy.strand() == 1
+        assert proxy.strand() == 0
 
 
 @pytest.mark.parametrize("command", ["explode", "delay", "delay soon", "hold sideways"])

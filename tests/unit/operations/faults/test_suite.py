@@ -1,0 +1,70 @@
+"""A scenario that this machine cannot have is skipped with its reason: neither green, nor red, nor unsaid."""
+
+import subprocess
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from operations.faults import judging, report
+from operations.faults.document import figures
+from operations.faults.scenario import NotHere, Outcome
+from operations.faults.suite import FAULTS, SHORT, Line, Step, run_all
+from operations.faults.world import World
+
+REASON = "memory groups must be writable, got a read-only /sys"
+
+
+def _not_here(_world: World) -> Line:
+    raise NotHere(REASON)
+
+
+def _broken(_world: World) -> Line:
+    raise subprocess.CalledProcessError(69, "rabbitmqctl")
+
+
+def _run(*steps: Step) -> list[Line]:
+    world = cast("World", SimpleNamespace(clean=lambda: None))
+    return list(run_all(world, [(step.__name__, step) for step in steps], lambda _name: None))
+
+
+def test_what_cannot_be_had_is_skipped_with_its_reason() -> None:
+    skipped, broken = _run(_not_here, _broken)
+    assert (skipped.skipped, skipped.reason, skipped.good) == (True, REASON, False)
+    assert not broken.skipped
+    assert "not judged" in broken.outcome.verdict.found
+
+
+def test_the_table_shows_the_reason_and_calls_it_neither_good_nor_bad() -> None:
+    (row,) = report.rows(_run(_not_here))
+    assert row[0] == "skipped"
+    assert row[-2:] == [REASON, None]
+
+
+def test_the_report_does_not_count_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_versions", lambda _world: {})
+    whole = report.whole_report(_run(_not_here, _broken), cast("World", None), seed=1, seconds=60)
+    assert "0 of 1 scenarios as they should be" in whole["summary"]
+    assert whole["summary"].endswith("; 1 skipped, which this machine cannot have")
+    assert f"| _not_here | | | | skipped: {REASON} |" in figures(whole)
+
+
+def test_what_is_tolerated_is_counted_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "_versions", lambda _world: {})
+    verdict = judging.Verdict({judging.DOUBLED: ["a x2", "b x2"]})
+    outcome = Outcome(
+        name="x", seed=1, events=100, injections=5, seconds=1.0, recovery=None, load_failures=0, verdict=verdict
+    )
+    strict = Line(kind="fault", name="strict", good=False, outcome=outcome)
+    lenient = Line(kind="fault", name="lenient", good=True, outcome=outcome, tolerated=frozenset({judging.DOUBLED}))
+    said = report.whole_report([lenient], cast("World", None), seed=1, seconds=60)["summary"]
+    assert said.startswith("0 lost or doubled of 100 events")
+    assert said.endswith("; 2 doubled where that is tolerated")
+    whole = report.whole_report([strict, lenient], cast("World", None), seed=1, seconds=60)
+    assert whole["summary"].startswith("2 lost or doubled of 200 events")
+    assert (whole["worst"][judging.DOUBLED], whole["tolerated"]) == (2, 2)
+
+
+def test_the_dozen_is_of_the_suite() -> None:
+    assert set(SHORT) - {"zombies"} <= FAULTS.keys()
+    assert len(set(SHORT)) == 12
