@@ -35,7 +35,8 @@ def test_a_stuck_group_slows_nobody(stack: Stack) -> None:
         assert time.monotonic() - started < SECONDS
         until(lambda: stack.count("ledger")[0] >= EVENTS, seconds=SECONDS, what="ledger's effects")
         stuck.collect()
-    assert stack.messages("flaky") == stack.messages("fragile") == EVENTS
+    # A quorum queue's totals lag by up to its tick of 5 s.
+    until(lambda: stack.messages("flaky") == stack.messages("fragile") == EVENTS, what="all at each group's queue")
 
 
 @pytest.fixture
