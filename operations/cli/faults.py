@@ -57,6 +57,7 @@ def command(
         raise click.UsageError("--cluster runs every fault of the cluster as it is, leave --full out")
     from operations.faults import cluster_faults  # noqa: PLC0415 (--help stays quick)
     from operations.faults.cluster_world import running_cluster  # noqa: PLC0415
+    from operations.faults.ending import ended_by_signals  # noqa: PLC0415
     from operations.faults.report import rows, whole_report  # noqa: PLC0415
     from operations.faults.suite import Choice, Line, Sizes, run_all  # noqa: PLC0415
     from operations.faults.world import running_world  # noqa: PLC0415
@@ -67,11 +68,16 @@ def command(
     say = _said(began)
     lines: list[Line] = []
     scratch = running_cluster if cluster else running_world
-    with scratch(catalog, say, settings=settings, database=database, server=server) as world:
+    with (
+        ended_by_signals(),
+        scratch(catalog, say, settings=settings, database=database, server=server) as world,
+    ):
         if cluster:
             chosen = cluster_faults.steps(events=events, seed=drawn, only=only, subject=subject)
         else:
             chosen = Choice(sizes=Sizes(faults=events), seed=drawn, full=full, only=only, own=subject).steps(world)
+        if not chosen:
+            raise click.UsageError("--only must have a word of a scenario's name, got none; some come with --full only")
         say(f"{len(chosen)} scenarios, seed {drawn}")
         started = time.monotonic()
 
@@ -85,11 +91,13 @@ def command(
             elif not line.good:
                 red = line.outcome.verdict.counts() or "no line is red"
                 say(f"    NOT GOOD: {red}, injected {line.outcome.injections} {line.crashes or ''}")
-        whole = whole_report(lines, world, seed=drawn, seconds=time.monotonic() - began)
-    if report:
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(json.dumps(whole, indent=1))
+            whole = whole_report(lines, world, seed=drawn, seconds=time.monotonic() - began)
+            if report:  # after each: what ends the run does not take with it what was seen
+                report.parent.mkdir(parents=True, exist_ok=True)
+                report.write_text(json.dumps(whole, indent=1))
     _show(whole, rows(lines), as_json=as_json)
+    if all(line.skipped for line in lines):
+        raise click.ClickException("nothing was judged: this machine can have none of the scenarios")
     if not all(line.good or line.skipped for line in lines):
         click.echo(f"repeat it with: --seed {drawn}", err=True)
         raise click.exceptions.Exit(1)

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import signal
 import time
 
 import psutil
 from millrace import names
+from millrace.derived import SILENCE_SECONDS
 
 from operations.faults import judging
-from operations.faults.limits import broker_of
+from operations.faults.limits import alarmed, broker_of, within
 from operations.faults.postgres import answers
 from operations.faults.scenario import Fault, Scene
 from operations.faults.world import World
 from operations.local.management import accepts_connections
 from operations.local.rabbitmq_node import control
 
-#: Longer than two heartbeats and a lease: the black hole is noticed inside of it.
-HOLE_SECONDS = 25.0
+#: Longer than it takes to notice that a line is silent: it is not the reset at its end that tells.
+HOLE_SECONDS = 1.5 * SILENCE_SECONDS
 ALARM_SECONDS = 10.0
-#: No machine has so little memory that a running broker keeps below it; what the broker has by default.
+#: No machine has so little memory that a running broker keeps below it; what RabbitMQ 3.10 has by default.
 ALARMING, USUAL = "0.00001", "0.4"
 FREEZE_SECONDS = 30.0
 
 
 def kill_broker(scene: Scene, _rng: random.Random) -> bool:
     """SIGKILL the broker once it serves again; the supervisor starts it."""
-    return _broker_answers(scene.world) and scene.world.signal("broker", signal.SIGKILL)
+    return broker_answers(scene.world) and scene.world.signal("broker", signal.SIGKILL)
 
 
 def restart_broker(scene: Scene, _rng: random.Random) -> bool:
     """SIGTERM the broker once it serves again: it stops in order, and the supervisor starts it."""
-    return _broker_answers(scene.world) and scene.world.signal("broker", signal.SIGTERM)
+    return broker_answers(scene.world) and scene.world.signal("broker", signal.SIGTERM)
 
 
-def _broker_answers(world: World) -> bool:
+def broker_answers(world: World) -> bool:
+    """Whether the broker takes connections."""
     host, _, port = world.broker.amqp.rpartition(":")
     return accepts_connections(int(port), host)
 
@@ -51,12 +54,16 @@ def freeze_database(scene: Scene, _rng: random.Random) -> bool:
     if pid is None:
         return False
     server = psutil.Process(pid)
-    frozen = [server, *server.children(recursive=True)]
-    for process in frozen:
-        process.suspend()
-    time.sleep(FREEZE_SECONDS)
-    for process in frozen:
-        process.resume()
+    frozen = [server, *server.children(recursive=True)]  # it starts no more once it stands still itself
+    try:
+        for process in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.suspend()
+        time.sleep(FREEZE_SECONDS)
+    finally:
+        for process in frozen:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
     return True
 
 
@@ -76,20 +83,24 @@ def black_hole(scene: Scene, _rng: random.Random) -> bool:
 
 
 def hold_confirms(scene: Scene, _rng: random.Random) -> bool:
-    """Hold what the broker answers to the publisher for longer than it waits, then cut the line."""
+    """Hold what the broker answers to the publisher for longer than it waits, then cut the line; took if it noticed."""
+    failed = scene.load.failures
     scene.world.load_proxy.hold(up=False, down=True)
     time.sleep(4)
     scene.world.load_proxy.cut()
     scene.world.load_proxy.let_pass()
-    return True
+    return within(lambda: scene.load.failures > failed)
 
 
 def memory_alarm(scene: Scene, _rng: random.Random) -> bool:
     """Make the broker stop reading from publishers for a while."""
     _set_watermark(scene.world, ALARMING)
-    time.sleep(ALARM_SECONDS)
-    _set_watermark(scene.world, USUAL)
-    return True
+    try:
+        took = within(lambda: alarmed(scene.world))
+        time.sleep(ALARM_SECONDS)
+        return took
+    finally:
+        _set_watermark(scene.world, USUAL)
 
 
 def _set_watermark(world: World, share: str) -> None:

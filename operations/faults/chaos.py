@@ -6,6 +6,9 @@ import random
 from collections.abc import Sequence
 
 from operations.faults import judging
+from operations.faults.broker_faults import broker_answers
+from operations.faults.postgres import answers
+from operations.faults.sample import HANGS
 from operations.faults.scenario import Fault, Scene
 
 EVERY_SECONDS = 20.0
@@ -32,6 +35,8 @@ def chaos(faults: Sequence[Fault], every: float = EVERY_SECONDS) -> Fault:
         raise ValueError("mixed chaos must have faults to draw from, got none that fit")
 
     def inject(scene: Scene, rng: random.Random) -> int:
+        if not (broker_answers(scene.world) and answers(scene.world.engine)):
+            return 0  # what was done before is not over
         fault = rng.choice([fault for fault in drawn if fault.fits(scene.world)])
         hit = fault.inject(scene, rng)
         fault.heal(scene.world)
@@ -41,7 +46,7 @@ def chaos(faults: Sequence[Fault], every: float = EVERY_SECONDS) -> Fault:
     return Fault(
         name="mixed chaos",
         inject=inject,
-        behaviour={"fails once": 0.01, "hangs once": 0.0005},
+        behaviour={"fails once": 0.01, HANGS: 0.0005},
         every=every,
         tolerated=TOLERATED,
     )

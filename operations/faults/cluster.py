@@ -139,11 +139,13 @@ class Cluster:
                 return f"{member.node.name} sees {', '.join(sorted(running)) or 'nobody'}"
             if any(node.get("partitions") != [] for node in nodes):
                 return f"{member.node.name} sees a partition, or does not say"
-        queues = self.ask("/api/queues", columns="name,type,members,online") or []
+        queues = self.ask("/api/queues", columns="name,type,members,online")
+        if queues is None:
+            return "no node says what queues there are"
         short = [
-            f"{queue['name']} has {len(queue['members'])} members, {len(queue.get('online', ()))} online"
+            f"{queue['name']} has {len(queue.get('members', ()))} members, {len(queue.get('online', ()))} online"
             for queue in queues
-            if "members" in queue and not len(queue["members"]) == len(queue.get("online", ())) == SIZE
+            if queue["type"] != "classic" and not len(queue.get("members", ())) == len(queue.get("online", ())) == SIZE
         ]
         return "; ".join(short[:5])
 

@@ -50,8 +50,8 @@ def cut_two(scene: Scene, rng: random.Random) -> bool:
 def kill_leader(scene: Scene, _rng: random.Random) -> bool:
     """SIGKILL the node that leads the queue of a group."""
     world = _whole(scene)
-    queue = world.cluster.ask(f"/api/queues/{world.record.vhost}/{names.group_queue('first')}")
-    return queue is not None and _kill(world, queue["leader"])
+    queue = world.cluster.ask(f"/api/queues/{world.record.vhost}/{names.group_queue(world.busy[0])}")
+    return bool(queue and queue.get("leader")) and _kill(world, queue["leader"])
 
 
 def kill_connected(scene: Scene, rng: random.Random) -> bool:

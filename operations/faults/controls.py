@@ -19,8 +19,9 @@ from operations.faults.careless import CONFIRMS, MANDATORY
 from operations.faults.crash_scenarios import crash_fault
 from operations.faults.limits import put_policy
 from operations.faults.load import SOURCE
-from operations.faults.process_faults import kill_child, kill_worker, nothing
-from operations.faults.scenario import Fault, Scene
+from operations.faults.process_faults import kill_child, kill_worker, poison
+from operations.faults.sample import POISON
+from operations.faults.scenario import SETTLE_SECONDS, Fault, Scene
 from operations.faults.world import World
 from operations.faults.zombies import zombies
 from operations.local.fleet import worker_name
@@ -39,7 +40,7 @@ class Control:
         careless: what is switched off in the publisher.
         made: makes the fault where it keeps count in files.
         line: the oracle's line that must be red without the guard.
-        settle: seconds to wait for calm, which will not come; with the guard it would come sooner.
+        settle: the most seconds to wait for an end, if none comes by itself.
     """
 
     guard: str
@@ -48,7 +49,7 @@ class Control:
     at: tuple[str, ...] = ()
     careless: str | None = None
     made: Callable[[Path], Fault] | None = None
-    settle: float = 20.0
+    settle: float = 60.0
 
     def without(self, directory: Path) -> Fault:
         """The fault, on a stack without the guard; `directory` is for the orders of crashes."""
@@ -64,6 +65,8 @@ class Control:
 
 def drop_lines_unsent(scene: Scene, _rng: random.Random) -> bool:
     """Hold what the publisher sends for a moment, then reset its line: the broker never had it."""
+    if scene.load.done:
+        return False
     scene.world.load_proxy.hold(up=True, down=False)
     time.sleep(0.5)
     scene.world.load_proxy.cut()
@@ -73,6 +76,8 @@ def drop_lines_unsent(scene: Scene, _rng: random.Random) -> bool:
 
 def unbind_the_door(scene: Scene, _rng: random.Random) -> bool:
     """Delete every binding of `in` for a moment: nothing takes what is published."""
+    if scene.load.done:
+        return False
     vhost = scene.world.record.vhost
     with scene.world.management() as api:
         for binding in api.get(f"/api/exchanges/{vhost}/{names.IN}/bindings/source").raise_for_status().json():
@@ -171,7 +176,7 @@ LOST_LINES = Fault(
 NO_DEAD_QUEUE = Fault(name="dead-letter queue unbound", inject=reject_without_a_dead_letter_queue)
 CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8)
 WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6)
-POISON = Fault(name="poison", inject=nothing, poison=True)
+POISONED = Fault(name="poison", inject=poison, injections=1, least=POISON, poison=True)
 #: Those of the faults above that belong to the suite in their own right, with every guard on.
 FAULTS = (DOOR, AGAIN, UNSENT, BODIES, HEADERS, LOST_LINES, NO_DEAD_QUEUE)
 
@@ -183,17 +188,19 @@ CONTROLS = (
     Control(guard="mandatory", careless=MANDATORY, fault=replace(DOOR, lasting=8.0), line=judging.LOST),
     Control(guard="inbox", at=BUSY, fault=AGAIN, line=judging.DOUBLED),
     Control(guard="fence", at=("first",), made=zombies, line=judging.DOUBLED),
-    Control(guard="guarded consumer", at=("first",), fault=BODIES, line=judging.DIED, settle=5.0),
-    Control(guard="header check", at=("first",), fault=HEADERS, line=judging.DIED, settle=5.0),
+    Control(guard="guarded consumer", at=("first",), fault=replace(BODIES, lasting=8.0), line=judging.DIED, settle=5.0),
+    Control(guard="header check", at=("first",), fault=replace(HEADERS, lasting=8.0), line=judging.DIED, settle=5.0),
     Control(guard="outbox", at=("first",), made=dual_write, line=judging.LOST),
+    Control(guard="attempt counting", at=("poisoned",), fault=POISONED, line=judging.TRIED_TOO_OFTEN, settle=20.0),
+    # What a worker holds that does not know that it is cut off stays there. With the guard on, the same fault of the
+    # suite is green in this time.
     Control(
-        guard="attempt counting",
-        at=("poisoned",),
-        fault=POISON,
-        line=judging.NOT_BURIED,
-        settle=45.0,
+        guard="heartbeat",
+        at=BUSY,
+        fault=replace(LOST_LINES, lasting=5.0),
+        line=judging.LEFT_OVER,
+        settle=SETTLE_SECONDS,
     ),
-    Control(guard="heartbeat", at=BUSY, fault=replace(LOST_LINES, lasting=5.0), line=judging.LOST, settle=40.0),
     Control(
         guard="at-least-once dead-lettering",
         fault=replace(NO_DEAD_QUEUE, inject=at_most_once),

@@ -16,6 +16,7 @@ from millrace.publishing.sender import Sender
 from sqlalchemy import func, select
 
 from operations.faults.effects import effects
+from operations.faults.ending import ended_by_signals
 from operations.faults.load import SOURCE
 from operations.faults.sample import CATALOG, SETTINGS, Followed
 from operations.faults.world import World, running_world
@@ -26,11 +27,13 @@ GROUP = "second"
 BATCH = 500
 #: An event may be so late: a second, and this share of its delay.
 ALLOWED_SECONDS, ALLOWED_SHARE = 1.0, 0.05
+#: A worker of flat memory grows by no more, in MiB: what it takes to warm up.
+FLAT_MIB = 32.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How it went; `late` are events beyond what is allowed, `lateness` is in seconds."""
+    """How it went; `late` are events beyond what is allowed, `lateness` is in seconds, `restarts` of the broker."""
 
     events: int
     missing: int
@@ -41,6 +44,19 @@ class Result:
     lateness_p99: float
     worker_mib_first: float
     worker_mib_last: float
+    restarts: int
+
+    def wrong(self) -> list[str]:
+        """What is not as it should be, in words."""
+        checks = {
+            "missing": self.missing,
+            "doubled": self.doubled,
+            "early": self.early,
+            "late": self.late,
+            "the worker's memory grew": self.worker_mib_last - self.worker_mib_first > FLAT_MIB,
+            "the broker was not restarted": self.restarts == 0,
+        }
+        return [what for what, is_so in checks.items() if is_so]
 
 
 def send_delayed(world: World, events: int, longest: int, rng: random.Random) -> dict[str, tuple[float, int]]:
@@ -64,8 +80,11 @@ def send_delayed(world: World, events: int, longest: int, rng: random.Random) ->
     return due
 
 
-def follow(world: World, events: int, seconds: float) -> tuple[float, float]:
-    """Wait for all effects, the broker restarted in the middle; gives the worker's memory at first and at last, MiB."""
+def follow(world: World, events: int, seconds: float) -> tuple[float, float, int]:
+    """Wait for all effects, the broker restarted in the middle.
+
+    Gives the worker's memory at first and at most, in MiB, and how often the broker was restarted.
+    """
     restarted, first, last, deadline = False, memory(world), 0.0, time.monotonic() + seconds
     query = select(func.count()).select_from(effects)
     while time.monotonic() < deadline:
@@ -78,7 +97,7 @@ def follow(world: World, events: int, seconds: float) -> tuple[float, float]:
             restarted = world.signal("broker", signal.SIGTERM)
         last = max(last, memory(world))
         time.sleep(5)
-    return first, last
+    return first, last, int(restarted)
 
 
 def memory(world: World) -> float:
@@ -93,7 +112,7 @@ def memory(world: World) -> float:
         return 0.0
 
 
-def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float, float]) -> Result:
+def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float, float, int]) -> Result:
     """Compare effects with what was due; the store's clock and ours are one machine's."""
     query = select(effects.c.subject, func.count(), func.min(effects.c.at)).group_by(effects.c.subject)
     with reading(world.engine) as connection:
@@ -111,6 +130,7 @@ def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float
         lateness_p99=ordered[int(len(ordered) * 0.99)],
         worker_mib_first=memories[0],
         worker_mib_last=memories[1],
+        restarts=memories[2],
     )
 
 
@@ -120,19 +140,23 @@ def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float
 @click.option("--concurrency", type=click.IntRange(min=1), default=4, show_default=True, help="Processes of the group.")
 @click.option("--seed", type=int, default=1, show_default=True)
 def main(events: int, longest: int, concurrency: int, seed: int) -> None:
-    """Delay many events, restart the broker once, print how late they were; exit code 1 if one is lost or doubled."""
+    """Delay many events, restart the broker once, print how late each was; exit code 1 if one is wrong."""
     settings = {**SETTINGS, "MILLRACE_CONCURRENCY": str(concurrency)}
     began = time.monotonic()
-    with running_world(
-        CATALOG, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True), settings=settings
-    ) as world:
+    with (
+        ended_by_signals(),
+        running_world(
+            CATALOG, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True), settings=settings
+        ) as world,
+    ):
         world.start()
         due = send_delayed(world, events, longest, random.Random(seed))  # noqa: S311 (repeatable, nothing secret)
         world.say(f"{events} events delayed")
         result = judge(world, due, follow(world, events, longest + events / 20 + 120))
     for name, value in vars(result).items():
         click.echo(f"{name}: {value:.2f}" if isinstance(value, float) else f"{name}: {value}")
-    if result.missing or result.doubled:
+    if wrong := result.wrong():
+        click.echo(f"not as it should be: {', '.join(wrong)}")
         raise SystemExit(1)
 
 

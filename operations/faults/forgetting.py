@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_urlsafe
 
+import redis
+
 from operations.faults import judging
 from operations.faults.scenario import Fault, NotHere, Scene
 from operations.faults.world import World
@@ -46,7 +48,15 @@ def forgetting(directory: Path) -> Fault:
             world.only(usual)
 
     def kill_redis(scene: Scene, _rng: random.Random) -> bool:
-        return accepts_connections(port) and scene.world.signal(REDIS, signal.SIGKILL)
+        return known() > 0 and scene.world.signal(REDIS, signal.SIGKILL)
+
+    def known() -> int:
+        """How many events it remembers: a loss of none would show nothing."""
+        try:
+            with redis.Redis.from_url(inbox, socket_timeout=1) as client:
+                return int(client.dbsize())
+        except redis.RedisError:
+            return 0
 
     inbox = f"redis://:{password}@{LOOPBACK}:{port}/0"
     return Fault(

@@ -88,10 +88,12 @@ def small_disk(world: World) -> Iterator[None]:
         shutil.rmtree(data)
         _copy(place / "data", data)
     finally:
-        world.only(others)
+        try:
+            world.only(others)
+        finally:
+            if mounted:
+                _run("umount", "--lazy", str(place))
         world.servers = tuple(usual if spec.name == POSTGRES else spec for spec in world.servers)
-        if mounted:
-            _run("umount", str(place))
         world.only(world.servers)
         wait_for(
             lambda: answers(world.engine), BACK_SECONDS, lambda: "PostgreSQL must answer when it is back on its disk"

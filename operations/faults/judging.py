@@ -24,9 +24,11 @@ EFFECTS: dict[str, tuple[str, ...]] = {
 
 LOST, DOUBLED, PHANTOM = "lost", "doubled", "phantom"
 CALLED_TWICE, NOT_CALLED = "called twice", "not called"
+NOT_PUBLISHED = "not published"
 UNSETTLED, DEAD, NOT_PARKED, NOT_INDEXED = "unsettled", "dead-lettered", "not parked", "not indexed"
 NOT_RECONCILED = "not reconciled"
 LEFT_OVER, DIED, UNRECORDED, NOT_BURIED = "left over", "died by itself", "invalid, not recorded", "poison not ended"
+TRIED_TOO_OFTEN = "tried too often"
 
 
 @dataclass

@@ -29,6 +29,16 @@ class Ledger:
         with self._lock:
             return Ledger(meant=dict(self.meant), accepted=dict(self.accepted), invalid=set(self.invalid))
 
+    def unconfirmed(self) -> set[str]:
+        """What was meant and never confirmed: whoever had to publish it has not got going again."""
+        with self._lock:
+            return self.meant.keys() - self.accepted.keys()
+
+    def meant_of(self, type_: str) -> set[str]:
+        """The events of a type, confirmed or not."""
+        with self._lock:
+            return {id_ for id_, its in self.meant.items() if its == type_}
+
     def accepted_of(self, type_: str) -> set[str]:
         """The confirmed events of a type."""
         with self._lock:

@@ -38,7 +38,10 @@ def full_queue(scene: Scene, _rng: random.Random) -> bool:
     world = scene.world
     if not all(world.pid(world.worker(group)) for group in ("first", "second")):
         return False
-    return _relay_refused(scene) and _load_refused(scene)
+    try:
+        return _relay_refused(scene) and _load_refused(scene)
+    except SQLAlchemyError:  # nobody can tell whether it took
+        return False
 
 
 def _relay_refused(scene: Scene) -> bool:
@@ -66,11 +69,8 @@ def _load_refused(scene: Scene) -> bool:
 
 
 def _count(world: World, table: Table, condition: ColumnElement[bool]) -> int:
-    try:
-        with reading(world.engine) as connection:
-            return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
-    except SQLAlchemyError:
-        return -1
+    with reading(world.engine) as connection:
+        return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
 
 
 def within(condition: Callable[[], bool]) -> bool:
@@ -129,14 +129,15 @@ def disk_alarm(scene: Scene, _rng: random.Random) -> bool:
     broker = broker_of(scene.world)
     control(broker, "set_disk_free_limit", ALARMING)
     try:
-        took = within(lambda: _alarmed(scene.world))
+        took = within(lambda: alarmed(scene.world))
         time.sleep(ALARM_SECONDS)
         return took
     finally:
         control(broker, "set_disk_free_limit", USUAL)
 
 
-def _alarmed(world: World) -> bool:
+def alarmed(world: World) -> bool:
+    """Whether the broker has an alarm, of memory or disk."""
     with world.management() as api:
         return api.get("/api/health/checks/local-alarms").status_code == httpx.codes.SERVICE_UNAVAILABLE
 

@@ -37,23 +37,23 @@ def envelopes(plan: Plan, prefix: str, rng: random.Random) -> list[Envelope]:
     kinds = [kind for kind, share in SHARES for _ in range(round(plan.events * share))]
     kinds += [Poisonous] * POISON * plan.poison
     rng.shuffle(kinds)
+    hows = _hows(plan.behaviour, kinds.count(Begun), rng)
     made = []
     for number, kind in enumerate(kinds):
         subject = f"{prefix}-{number}"
         payload = kind(subject=subject)
         if isinstance(payload, Begun):
-            payload = Begun(subject=subject, how=_how(plan.behaviour, rng))
+            payload = Begun(subject=subject, how=hows.pop())
         made.append(seal(payload, source=SOURCE, id=subject))
     return made
 
 
-def _how(behaviour: Mapping[str, float], rng: random.Random) -> str:
-    drawn = rng.random()
-    for how, share in behaviour.items():
-        drawn -= share
-        if drawn < 0:
-            return how
-    return "well"
+def _hows(behaviour: Mapping[str, float], count: int, rng: random.Random) -> list[str]:
+    """How each of so many events behaves, just as many of a kind as its share says."""
+    found = [how for how, share in behaviour.items() for _ in range(round(count * share))]
+    found += ["well"] * (count - len(found))
+    rng.shuffle(found)
+    return found
 
 
 class Load(threading.Thread):
@@ -64,7 +64,7 @@ class Load(threading.Thread):
         self._publisher = Publisher(url, source=SOURCE, catalog=catalog, timeout=TIMEOUT)
         self._ledger = ledger
         self.events = events
-        self._rate = rate
+        self.rate = rate
         self._stopping = threading.Event()
         #: publish calls that failed at first
         self.failures = 0
@@ -81,7 +81,7 @@ class Load(threading.Thread):
             for first in range(0, len(self.events), BATCH):
                 started = time.monotonic()
                 self._until_confirmed(self.events[first : first + BATCH])
-                self._stopping.wait(max(0.0, BATCH / self._rate - (time.monotonic() - started)))
+                self._stopping.wait(max(0.0, BATCH / self.rate - (time.monotonic() - started)))
                 if self._stopping.is_set():
                     return
 

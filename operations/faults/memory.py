@@ -17,6 +17,7 @@ from operations.faults.armed import GROUP_VARIABLE
 from operations.faults.crash_points import BEFORE_COMMIT, GO, Order
 from operations.faults.scenario import Fault, NotHere, Scene
 from operations.faults.world import World
+from operations.local.errors import LocalError
 
 MIB = 2**20
 #: Room for a worker with its pool (about 150 MiB), and far less than an attempt then takes.
@@ -88,10 +89,13 @@ class MemoryGroup:
             raise NotHere(f"the kernel must limit and count the memory of {self.path}, got {error}") from None
 
     def _remove(self) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while members := self.members.read_text().split():  # what is left may fork meanwhile
             for pid in members:
                 with suppress(ProcessLookupError):
                     (self.path.parent / "cgroup.procs").write_text(pid)
+            if time.monotonic() > deadline:
+                raise LocalError(f"the memory group {self.path} must become empty, got {len(members)} processes")
         self.path.rmdir()
 
     def kills(self) -> int:

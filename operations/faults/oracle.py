@@ -25,14 +25,16 @@ from operations.faults.judging import (
     LEFT_OVER,
     LOST,
     NOT_CALLED,
+    NOT_PUBLISHED,
     NOT_RECONCILED,
+    TRIED_TOO_OFTEN,
     Verdict,
     judge_outbox,
     judge_store,
 )
 from operations.faults.ledger import Ledger
 from operations.faults.sample import Called
-from operations.faults.world import World
+from operations.faults.world import POISONED, World
 from operations.local.management import queue_totals
 from operations.reconciliation import Reconciliation
 from operations.reconciliation_queries import IN_FLIGHT
@@ -94,8 +96,9 @@ class Judging(ABC):
             verdict.add(NOT_RECONCILED, not_reconciled(engine, self.world.catalog, self.prefix))
         finally:
             engine.dispose()
+        verdict.add(NOT_PUBLISHED, self.ledger.unconfirmed())
         verdict.add(LEFT_OVER, messages_left(self.world))
-        verdict.add(DIED, (f"{name} x{count}" for name, count in self.world.unplanned().items()))
+        verdict.add(DIED, (name for name, count in self.world.unplanned().items() for _ in range(count)))
         return verdict
 
 
@@ -115,13 +118,18 @@ class Oracle(Judging):
         return judge_store(connection, self.ledger, self.prefix)
 
     def judge(self) -> Verdict:
-        """The verdict, with the sink's own count: one call for each event that calls out."""
+        """The verdict, with the sink's own count: one call for each event that calls out, few attempts at poison."""
         verdict = super().judge()
         calls = self.world.sink.calls  # by keys that say nothing of the event
         twice = sum(count - 1 for count in calls.values() if count > 1)
+        other = len(calls) - len(self.ledger.meant_of(Called.event_type))  # one event under two keys is two calls, too
         verdict.add(CALLED_TWICE, [f"{twice} calls too many"] if twice else [])
+        verdict.add(CALLED_TWICE, [f"{other} keys too many"] if other > 0 else [])
         missing = len(self.ledger.accepted_of(Called.event_type)) - len(calls)
         verdict.add(NOT_CALLED, [f"{missing} calls too few"] if missing > 0 else [])
+        attempts = self.world.catalog.group(POISONED).retry.attempts
+        runs = {subject: count for subject, count in self.world.sink.attempts.items() if count > attempts}
+        verdict.add(TRIED_TOO_OFTEN, (f"{subject}: {count} of {attempts} attempts" for subject, count in runs.items()))
         return verdict
 
 

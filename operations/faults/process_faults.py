@@ -8,6 +8,7 @@ import signal
 import psutil
 
 from operations.faults import judging
+from operations.faults.sample import HANGS, POISON, Poisonous
 from operations.faults.scenario import Fault, Scene
 
 
@@ -56,9 +57,15 @@ def kill_any(scene: Scene, rng: random.Random) -> bool:
     return scene.world.signal(victim, signal.SIGKILL)
 
 
-def nothing(_scene: Scene, _rng: random.Random) -> bool:
-    """Inject nothing: the load itself misbehaves."""
-    return True
+def poison(scene: Scene, _rng: random.Random) -> int:
+    """Inject nothing, the load itself misbehaves; counts the events that kill each process that runs them."""
+    return len(scene.ledger.meant_of(Poisonous.event_type))
+
+
+def hang_and_poison(scene: Scene, rng: random.Random) -> int:
+    """The same, with those that never end; none if there is none of them."""
+    hung: int = sum(event.data.get("how") == HANGS for event in scene.load.events)
+    return hung and hung + poison(scene, rng)
 
 
 FAULTS = (
@@ -66,7 +73,14 @@ FAULTS = (
     Fault(name="kill -9 of a worker", inject=kill_worker, injections=6),
     Fault(name="rolling restart", inject=stop_worker, injections=6),
     Fault(name="cold shutdown of a worker", inject=quit_worker, injections=6),
-    Fault(name="hang and poison", inject=nothing, behaviour={"hangs once": 0.006}, poison=True),
+    Fault(
+        name="hang and poison",
+        inject=hang_and_poison,
+        injections=1,
+        least=POISON + 1,
+        behaviour={HANGS: 0.006},
+        poison=True,
+    ),
     Fault(name="kill -9 of the relay", inject=kill_relay, injections=6),
     Fault(name="kill -9 of the keeper", inject=kill_keeper),
     # A worker that starts while broker or database is down says so and ends, to be started again.

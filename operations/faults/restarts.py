@@ -8,6 +8,7 @@ import signal
 from millrace import names
 
 from operations.faults.armed import OFF_VARIABLE
+from operations.faults.limits import within
 from operations.faults.scenario import Fault, Scene
 from operations.faults.world import World
 from operations.local.management import queue_totals
@@ -19,8 +20,12 @@ TAKEN = 20
 
 
 def restart_the_group(scene: Scene, _rng: random.Random) -> bool:
-    """SIGTERM the group's worker, as a rollout does, once it has taken many ahead; the supervisor starts it again."""
-    return _taken(scene.world) >= TAKEN and scene.world.signal(scene.world.worker(GROUP), signal.SIGTERM)
+    """SIGTERM the group's worker, as a rollout does, once it has taken many ahead; took if another has its place."""
+    worker = scene.world.worker(GROUP)
+    before = scene.world.pid(worker)
+    if _taken(scene.world) < TAKEN or not scene.world.signal(worker, signal.SIGTERM):
+        return False
+    return within(lambda: scene.world.pid(worker) not in (None, before))
 
 
 def _taken(world: World) -> int:

@@ -4,13 +4,15 @@ from typing import ClassVar
 
 from millrace.declarations import Catalog, Event, Payload, Retry, Service, WorkerGroup, seconds
 
+HANGS = "hangs once"
+
 
 class Begun(Payload):
     """Handled by `first`, which writes its effect and publishes Followed."""
 
     event_type: ClassVar[str] = "fault.begun"
     subject: str
-    #: how the handler behaves: well, slowly, fails once, hangs once
+    #: how the handler behaves: well, slowly, fails once, or HANGS
     how: str = "well"
 
 

@@ -26,12 +26,16 @@ SETTLE_SECONDS = 90.0
 STEADY_SECONDS = 10.0
 #: Without a guard any line may be red: nothing can come any more once nothing waits and no line has changed so long.
 IDLE_SECONDS = 5.0
+#: Nothing red must stay so for a moment: what comes late and double would not be seen else.
+CALM_SECONDS = 1.0
 #: What is left over of a large load at the end of its faults is worked off so fast at least, in events a second.
 SLOWEST_RATE = 40.0
 #: Events published a second, unless the fault says otherwise.
 RATE = 100.0
 #: A fault that cannot be injected just now (its victim is down) is tried again for so long.
 TRY_SECONDS = 30.0
+#: A recovery is looked for no longer: this is then its time, which says "or more".
+RECOVERY_SECONDS = 60.0
 
 #: How often it took; a bool where that is once or not at all.
 Inject = Callable[["Scene", random.Random], int]
@@ -66,6 +70,7 @@ class Fault:
         twice: groups that have a second worker.
         lasting: seconds that the load is spread over, where there must be one while the fault is there.
         every: seconds between injections, as long as the load goes on; by default they are spread over it.
+            The load is spread so that as many come as there must be.
         tolerated: lines that a known fault of a server may redden; they are shown all the same.
         taken: counts how many it hit in the end, where that is not known when it is injected.
         unguarded: whether a guard is off, so that any line may be red.
@@ -97,6 +102,13 @@ class Fault:
         """How many must have been hit for the scenario to count."""
         return self.least or self.injections
 
+    def rate(self, events: int) -> float:
+        """Events published a second."""
+        if self.lasting:
+            return events / self.lasting
+        shortest = self.injections * (self.every or 0.0) / (LAST_SHARE - FIRST_SHARE)
+        return min(RATE, events / shortest) if shortest else RATE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
@@ -117,7 +129,12 @@ SAMPLE = Subject(events=envelopes, judge=Oracle)
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What came of a scenario; `recovery` is the time from the last healing to the next effect, in seconds."""
+    """What came of a scenario.
+
+    Attributes:
+        events: how many were confirmed.
+        recovery: seconds from the last healing to the next effect of any group; None if none was left to come.
+    """
 
     name: str
     seed: int
@@ -157,26 +174,27 @@ def _run(world: World, fault: Fault, *, events: int, seed: int, settle: float, s
     prefix = f"f{seed}-{time.time_ns():x}"
     world.start(fault.arming, twice=fault.twice)
     started = time.monotonic()
-    world.sink.calls.clear()
+    world.sink.clear()
     ledger = Ledger()
-    rate = events / fault.lasting if fault.lasting else RATE
-    plan = Plan(events=events, rate=rate, behaviour=fault.behaviour, poison=fault.poison)
+    plan = Plan(events=events, rate=fault.rate(events), behaviour=fault.behaviour, poison=fault.poison)
     load = Load(world.load_url(), world.catalog, ledger, subject.events(plan, prefix, rng), plan.rate)
     oracle = subject.judge(world, ledger, prefix)
     load.start()
     try:
-        injections = _hurt(Scene(world=world, ledger=ledger, load=load), fault, oracle, rng)
+        try:
+            injections = _hurt(Scene(world=world, ledger=ledger, load=load), fault, oracle, rng)
+        finally:
+            fault.heal(world)
+        healed = time.monotonic()
+        recovery = None if fault.unguarded else _recovery(oracle)
+        _await_calm(load, oracle, fault, settle if fault.unguarded else settle + events / SLOWEST_RATE)
     finally:
-        fault.heal(world)
-    healed = time.monotonic()
-    recovery = None if fault.unguarded else _recovery(oracle)
-    _await_calm(load, oracle, fault, settle if fault.unguarded else settle + events / SLOWEST_RATE)
-    load.stop()
+        load.stop()
     calm = time.monotonic()
     return Outcome(
         name=fault.name,
         seed=seed,
-        events=events,
+        events=len(ledger.accepted),
         injections=fault.taken() if fault.taken else injections,
         seconds=time.monotonic() - began,
         recovery=recovery,
@@ -192,7 +210,9 @@ def _hurt(scene: Scene, fault: Fault, oracle: Judging, rng: random.Random) -> in
     done = 0
     if fault.every is not None:
         _await_progress(oracle, whole * FIRST_SHARE)
-        while oracle.effects_so_far() < whole * LAST_SHARE:
+        # A load that never comes so far is over in twice the time that it may take.
+        deadline = time.monotonic() + 2 * (len(scene.load.events) / min(SLOWEST_RATE, scene.load.rate))
+        while oracle.effects_so_far() < whole * LAST_SHARE and time.monotonic() < deadline:
             done += fault.inject(scene, rng)
             time.sleep(fault.every)
         return done
@@ -243,17 +263,23 @@ def _await_calm(load: Load, oracle: Judging, fault: Fault, seconds: float) -> No
 def _patience(red: dict[str, int], fault: Fault) -> float:
     """How long lines must stay as they are to be the last word, in seconds."""
     if not red:
-        return 0.0
+        return CALM_SECONDS
     if fault.unguarded and LEFT_OVER not in red:
         return IDLE_SECONDS
     return STEADY_SECONDS if red.keys() <= fault.tolerated else math.inf
 
 
 def _recovery(oracle: Judging) -> float | None:
-    """How long until the next effect; None if there is none left to come, or none came in a minute."""
-    before, began = oracle.effects_so_far(), time.monotonic()
-    while oracle.effects_so_far() == before:
-        if before >= oracle.expected_effects() or time.monotonic() - began > 60:  # noqa: PLR2004
+    """How long until the next effect; None if there is none left to come, a minute if none came in that."""
+    began = time.monotonic()
+    before: int | None = None
+    while (passed := time.monotonic() - began) < RECOVERY_SECONDS:
+        now = oracle.effects_so_far()
+        if before is not None and now > before:
+            return passed
+        if now >= oracle.expected_effects():
             return None
+        if now >= 0:  # the store answers
+            before = now
         time.sleep(0.05)
-    return time.monotonic() - began
+    return RECOVERY_SECONDS

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+ATTEMPTS = "attempts"
+
 
 class Sink:
-    """POST /KEY counts a call, GET /KEY tells how many there were; it listens on loopback."""
+    """POST /KEY counts a call, GET /KEY tells how many there were, POST /attempts/SUBJECT counts an attempt.
+
+    It listens on loopback.
+    """
 
     def __init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.attempts: Counter[str] = Counter()
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
@@ -33,10 +39,18 @@ class Sink:
             self._server.server_close()
             thread.join()
 
-    def _count(self, key: str) -> int:
+    def clear(self) -> None:
+        """Forget all that was counted."""
         with self._lock:
-            self.calls[key] += 1
-            return self.calls[key]
+            self.calls.clear()
+            self.attempts.clear()
+
+    def _count(self, path: str) -> int:
+        kind, _, subject = path.rpartition("/")
+        counts = self.attempts if kind == ATTEMPTS else self.calls
+        with self._lock:
+            counts[subject] += 1
+            return counts[subject]
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         sink = self

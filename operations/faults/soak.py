@@ -16,9 +16,10 @@ import click
 import psutil
 
 from operations.faults.chaos import chaos
+from operations.faults.ending import ended_by_signals
 from operations.faults.sample import CATALOG, SETTINGS
 from operations.faults.scenario import run_scenario
-from operations.faults.suite import FAULTS
+from operations.faults.suite import FAULTS, beyond
 from operations.faults.world import World, running_world
 from operations.local.daemon import running
 
@@ -26,6 +27,8 @@ SAMPLE_SECONDS = 10.0
 #: A process that ran for less says nothing of a slope; what it takes to warm up is left out.
 LEAST_SECONDS, WARM_UP_SECONDS = 300.0, 120.0
 MIB, HOUR = 2**20, 3600.0
+#: A process may grow by so much an hour; told, not judged, of a run that is too short to tell.
+MOST_MIB_AN_HOUR, JUDGED_MINUTES = 1.0, 120
 
 Points = list[tuple[float, float]]
 
@@ -104,12 +107,19 @@ def held_open(world: World) -> Mapping[str, int]:
 @click.option("--every", type=click.IntRange(min=5), default=300, show_default=True, help="Seconds between faults.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Draws the same faults again.")
 def main(minutes: int, rate: int, every: int, seed: int) -> None:
-    """Load a scratch stack steadily, hurt it now and then; print what was lost or doubled and how memory grew."""
+    """Load a scratch stack steadily, hurt it now and then; print what was lost or doubled and how memory grew.
+
+    Exit code 1 if a line is red, connections or channels grew, or, in two hours and more, a process grew by more than
+    1 MiB an hour.
+    """
     began, drawn = time.monotonic(), random.Random(seed).randrange(10**6)  # noqa: S311 (repeatable, nothing secret)
     fault = dataclasses.replace(chaos(list(FAULTS.values()), every), name="soak", lasting=minutes * 60.0)
-    with running_world(
-        CATALOG, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True), settings=SETTINGS
-    ) as world:
+    with (
+        ended_by_signals(),
+        running_world(
+            CATALOG, lambda text: click.echo(f"{time.monotonic() - began:6.0f} s  {text}", err=True), settings=SETTINGS
+        ) as world,
+    ):
         world.start()
         before = held_open(world)
         with sampled(world) as memory:
@@ -120,7 +130,13 @@ def main(minutes: int, rate: int, every: int, seed: int) -> None:
         click.echo(f"{name}: {before[name]} before, {count} after")
     for role, rise in memory.slopes().items():
         click.echo(f"{role}: {rise:+.1f} MiB an hour")
-    if not outcome.verdict.found.keys() <= fault.tolerated:
+    wrong = [*beyond(outcome, fault), *(name for name in before if after[name] > before[name])]
+    if outcome.injections < fault.required:
+        wrong.append(f"fewer than {fault.required} faults")
+    if minutes >= JUDGED_MINUTES:
+        wrong += [role for role, rise in memory.slopes().items() if rise > MOST_MIB_AN_HOUR]
+    if wrong:
+        click.echo(f"not as it should be: {', '.join(wrong)}")
         raise SystemExit(1)
 
 

@@ -143,13 +143,13 @@ class World:
     def signal(self, name: str, number: signal.Signals) -> bool:
         """Signal a process that the supervisor will start again; False if it is down just now."""
         pid = self.pid(name)
-        if pid is None:
-            return False
-        self.planned[name] = self.planned.get(name, 0) + 1
         try:
+            if pid is None:
+                return False
             psutil.Process(pid).send_signal(number)
         except psutil.NoSuchProcess:
             return False
+        self.planned[name] = self.planned.get(name, 0) + 1
         return True
 
     def apply(self) -> None:

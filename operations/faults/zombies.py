@@ -32,14 +32,17 @@ def zombies(directory: Path) -> Fault:
         worker = psutil.Process(pid)
         _await_stopped(worker)
         worker.suspend()
-        scene.world.workers_proxy.cut()
-        frozen = [child for child in worker.children() if child.status() == psutil.STATUS_STOPPED]
-        time.sleep(FROZEN_SECONDS)
-        for child in frozen:
+        try:
+            scene.world.workers_proxy.cut()
+            frozen = [child for child in worker.children() if child.status() == psutil.STATUS_STOPPED]
+            time.sleep(FROZEN_SECONDS)
+            for child in frozen:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    child.resume()
+            time.sleep(1)  # the worker would end what has overrun: the zombies go first
+        finally:
             with contextlib.suppress(psutil.NoSuchProcess):
-                child.resume()
-        time.sleep(1)  # the worker would end what has overrun: the zombies go first
-        worker.resume()
+                worker.resume()
         return len(frozen)
 
     arming = {"worker-first": {**order.as_environment(), "MILLRACE_CONCURRENCY": str(COUNT)}}

@@ -3,7 +3,7 @@
 import time
 
 from operations.faults.effects import add_effect
-from operations.faults.sample import Begun, Followed
+from operations.faults.sample import HANGS, Begun, Followed
 from workers.handling import handles
 from workers.work import UnitOfWork
 
@@ -20,7 +20,7 @@ def begin(event: Begun, work: UnitOfWork) -> None:
         time.sleep(0.5)
     if event.how == "fails once" and work.attempt == 1:
         raise RuntimeError("the first attempt fails")
-    if event.how == "hangs once" and work.attempt == 1:
+    if event.how == HANGS and work.attempt == 1:
         _hang()
 
 

@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,3 +291,11 @@ def test_faults_that_make_no_sense_together_are_refused_before_anything_starts(a
     found = CliRunner().invoke(cli, ["faults", *arguments])
     assert found.exit_code == INVALID
     assert said in found.stderr
+
+
+def test_a_word_that_no_scenario_has_is_no_green_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    world = SimpleNamespace(layout=SimpleNamespace(root=tmp_path), groups=list)
+    monkeypatch.setattr("operations.faults.world.running_world", lambda *_given, **_named: nullcontext(world))
+    found = CliRunner().invoke(cli, ["faults", "--only", "full disk"])
+    assert found.exit_code == INVALID
+    assert "--only must have a word of a scenario's name, got none" in found.stderr

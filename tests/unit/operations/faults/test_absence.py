@@ -42,7 +42,6 @@ def test_the_workers_are_gone_for_as_long_as_the_load_is_big(
 ) -> None:
     world, slept = _World(), list[float]()
     monkeypatch.setattr("operations.faults.absence.time.sleep", slept.append)
-    monkeypatch.setattr(absence, "_known", lambda world: world.ran[-1])
     monkeypatch.setattr(absence, "apply_fleet", lambda _layout, specs: world.ran.append({spec.name for spec in specs}))
     scene = cast("Scene", SimpleNamespace(world=world, load=SimpleNamespace(events=[None] * events)))
     assert absence.no_consumer(scene, random.Random(1))

@@ -7,8 +7,16 @@ from typing import Any, cast
 
 import pytest
 
+from operations.faults import chaos as module
 from operations.faults.chaos import chaos, mixable
 from operations.faults.scenario import Fault, Scene
+
+
+@pytest.fixture(autouse=True)
+def _up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broker and database answer."""
+    monkeypatch.setattr(module, "broker_answers", lambda _world: True)
+    monkeypatch.setattr(module, "answers", lambda _engine: True)
 
 
 def _faults(heard: list[str]) -> list[Fault]:
@@ -25,7 +33,7 @@ def _faults(heard: list[str]) -> list[Fault]:
 def _drawn(seed: int) -> list[str]:
     heard: list[str] = []
     fault, rng = chaos(_faults(heard)), random.Random(seed)
-    scene = cast("Scene", SimpleNamespace(world=SimpleNamespace(say=lambda _text: None, servers=())))
+    scene = cast("Scene", SimpleNamespace(world=SimpleNamespace(say=lambda _text: None, servers=(), engine=None)))
     assert [fault.inject(scene, rng) for _ in range(20)] == [1] * 20
     return heard
 
@@ -62,5 +70,14 @@ def test_what_the_stack_does_not_have_is_not_drawn() -> None:
     missing = Fault(name="missing", inject=lambda _scene, _rng: 0, needs="postgres")
     here = Fault(name="here", inject=lambda _scene, _rng: 1)
     fault, rng = chaos([missing, here]), random.Random(1)
-    scene = cast("Scene", SimpleNamespace(world=SimpleNamespace(say=lambda _text: None, servers=())))
+    scene = cast("Scene", SimpleNamespace(world=SimpleNamespace(say=lambda _text: None, servers=(), engine=None)))
     assert {fault.inject(scene, rng) for _ in range(20)} == {1}
+
+
+@pytest.mark.parametrize("out", ["broker_answers", "answers"])
+def test_nothing_is_drawn_while_the_last_one_is_not_over(monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    monkeypatch.setattr(module, out, lambda _thing: False)
+    heard: list[str] = []
+    scene = cast("Scene", SimpleNamespace(world=SimpleNamespace(say=heard.append, servers=(), engine=None)))
+    assert chaos(_faults(heard)).inject(scene, random.Random(1)) == 0
+    assert heard == []

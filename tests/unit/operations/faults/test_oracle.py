@@ -1,18 +1,27 @@
 """The oracle asks `millrace reconcile`, too: what it names, and what is still on its way, is red."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, delete, insert, update
 
-from operations.faults.oracle import not_reconciled
-from operations.faults.sample import CATALOG, Begun
+from operations.faults.effects import metadata as metadata_of_effects
+from operations.faults.judging import CALLED_TWICE, NOT_CALLED, NOT_PUBLISHED, TRIED_TOO_OFTEN
+from operations.faults.ledger import Ledger
+from operations.faults.oracle import Oracle, not_reconciled
+from operations.faults.sample import CATALOG, Begun, Called
+from operations.faults.world import World
 from workers.database import begin, connect
 from workers.inbox import PROCESSED
 from workers.reconciliation import note_addressed
 from workers.tables import accepted, addressed, inbox, metadata
+
+LINES = (CALLED_TWICE, NOT_CALLED, NOT_PUBLISHED, TRIED_TOO_OFTEN)
 
 
 @pytest.fixture
@@ -54,3 +63,50 @@ def test_other_scenarios_do_not_matter(engine: Engine) -> None:
     with begin(engine) as connection:
         connection.execute(delete(inbox))
     assert list(not_reconciled(engine, CATALOG, "q-")) == []
+
+
+@pytest.fixture
+def world(tmp_path: Path, engine: Engine) -> World:
+    """A stack with nothing left over, whose provider got one call and whose poison was tried twice."""
+    metadata_of_effects.create_all(engine)
+    fields: dict[str, Any] = {"catalog": CATALOG, "managements": list, "unplanned": dict}
+    fields["record"] = SimpleNamespace(database_url=f"sqlite:///{tmp_path / 'store.db'}")
+    fields["sink"] = SimpleNamespace(calls=Counter({"key": 1}), attempts=Counter({"p-9": 2}))
+    return cast("World", SimpleNamespace(engine=engine, **fields))
+
+
+def _found(world: World, *, accepted: bool = True) -> dict[str, list[str]]:
+    ledger = Ledger()
+    ledger.mean({"q-1": Called.event_type})
+    ledger.accept(["q-1"] if accepted else [])
+    found = Oracle(world, ledger, "q-").judge().found
+    return {line: items for line, items in found.items() if line in LINES}
+
+
+def test_one_call_for_one_event_is_as_it_should_be(world: World) -> None:
+    assert _found(world) == {}
+
+
+def test_what_was_never_confirmed_is_red(world: World) -> None:
+    """A publisher that does not get going again loses nothing that was accepted, and is broken all the same."""
+    assert _found(world, accepted=False) == {NOT_PUBLISHED: ["q-1"]}
+
+
+def test_one_event_under_two_keys_is_called_twice(world: World) -> None:
+    world.sink.calls["another key"] += 1
+    assert _found(world) == {CALLED_TWICE: ["1 keys too many"]}
+
+
+def test_one_key_twice_is_called_twice(world: World) -> None:
+    world.sink.calls["key"] += 1
+    assert _found(world) == {CALLED_TWICE: ["1 calls too many"]}
+
+
+def test_no_call_is_not_called(world: World) -> None:
+    world.sink.calls.clear()
+    assert _found(world) == {NOT_CALLED: ["1 calls too few"]}
+
+
+def test_poison_beyond_its_attempts_is_red(world: World) -> None:
+    world.sink.attempts["p-9"] += 1
+    assert _found(world) == {TRIED_TOO_OFTEN: ["p-9: 3 of 2 attempts"]}

@@ -1,15 +1,27 @@
 """A scenario that this machine cannot have is skipped with its reason: neither green, nor red, nor unsaid."""
 
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from operations.faults import judging, report
+from operations.faults import controls, judging, report, suite
 from operations.faults.document import figures
-from operations.faults.scenario import NotHere, Outcome
-from operations.faults.suite import FAULTS, SHORT, Line, Step, run_all
+from operations.faults.scenario import SAMPLE, Fault, NotHere, Outcome
+from operations.faults.suite import (
+    FAULTS,
+    OF_THE_SAMPLE,
+    SHORT,
+    Choice,
+    Line,
+    Sizes,
+    Step,
+    beyond,
+    run_all,
+    run_control,
+)
 from operations.faults.world import World
 
 REASON = "memory groups must be writable, got a read-only /sys"
@@ -68,3 +80,74 @@ def test_what_is_tolerated_is_counted_apart(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_dozen_is_of_the_suite() -> None:
     assert set(SHORT) - {"zombies"} <= FAULTS.keys()
     assert len(set(SHORT)) == 12
+
+
+def _outcome(found: dict[str, list[str]], injections: int = 5) -> Outcome:
+    verdict = judging.Verdict(found)
+    return Outcome(
+        name="x",
+        seed=1,
+        events=100,
+        injections=injections,
+        seconds=1.0,
+        recovery=None,
+        load_failures=0,
+        verdict=verdict,
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "red"),
+    [
+        ({judging.DIED: ["relay"] * 5 + ["keeper"] * 5}, set()),
+        ({judging.DIED: ["relay"] * 6}, {judging.DIED}),
+        ({judging.NOT_INDEXED: ["e"] * 15}, set()),
+        ({judging.NOT_INDEXED: ["e"] * 16}, {judging.NOT_INDEXED}),
+        ({judging.LOST: ["e"]}, {judging.LOST}),
+    ],
+)
+def test_what_is_tolerated_has_a_bound(found: dict[str, list[str]], red: set[str]) -> None:
+    fault = Fault(name="x", inject=lambda _scene, _rng: 1, tolerated=frozenset({judging.DIED, judging.NOT_INDEXED}))
+    assert beyond(_outcome(found), fault) == red
+
+
+@pytest.mark.parametrize(
+    ("found", "good"),
+    [
+        ({judging.LOST: ["e"]}, True),
+        ({judging.LOST: ["e"], judging.LEFT_OVER: ["3 messages in first"]}, False),
+        ({judging.DOUBLED: ["e"]}, False),
+    ],
+)
+def test_what_is_only_late_proves_no_guard(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: dict[str, list[str]], good: bool
+) -> None:
+    monkeypatch.setattr(suite, "run_scenario", lambda *_arguments, **_named: _outcome(found, injections=6))
+    world = cast("World", SimpleNamespace(layout=SimpleNamespace(root=tmp_path)))
+    control = next(control for control in controls.CONTROLS if control.guard == "acks_late")
+    assert run_control(world, control, 100, 1).good is good
+
+
+def test_whatever_one_scenario_meets_the_others_run() -> None:
+    def odd(_world: World) -> Line:
+        raise KeyError("leader")
+
+    def unclean() -> None:
+        raise OSError("no broker")
+
+    world = cast("World", SimpleNamespace(clean=unclean))
+    first, second = run_all(world, [("odd", odd), ("broken", _broken)], lambda _name: None)
+    assert first.outcome.verdict.found == {"not judged": ["KeyError: 'leader'"], "not cleaned": ["OSError: no broker"]}
+    assert [first.good, second.good] == [False, False]
+
+
+def test_of_your_own_nothing_is_asked_that_only_the_sample_has(tmp_path: Path) -> None:
+    world = cast("World", SimpleNamespace(layout=SimpleNamespace(root=tmp_path), groups=lambda: ["orders"]))
+    choice = Choice(sizes=Sizes(), seed=1, full=True, own=SAMPLE)
+    chosen = {name for name, _step in choice.steps(world)}
+    assert "mixed chaos" in chosen
+    assert not chosen & set(OF_THE_SAMPLE)
+
+
+def test_the_guards_of_the_plan_are_each_switched_off() -> None:
+    assert len({control.guard for control in controls.CONTROLS}) == 12
