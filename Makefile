@@ -37,7 +37,7 @@ test-long: .venv/.dev ## The tests that take many seconds each: relays killed, l
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m long $(PYTEST_ARGS)
 
-faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (20 minutes)
+faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
 	@"$(BIN)/python" -m tests.servers_needed
 	@"$(BIN)/millrace" faults --report "$(FAULTS_REPORT)" $(FAULTS_ARGS)
 
