@@ -72,7 +72,7 @@ class EventCelery(Celery):  # type: ignore[misc]
         exchange, key = options.pop("exchange", exchange), options.pop("routing_key", key)
         seconds = _wait_seconds(options.pop("countdown", None), options.pop("eta", None))
         if seconds >= 1:
-            exchange, key = names.DELAY_ENTRY, names.delayed_key(round(seconds), key)
+            exchange, key = names.DELAY, names.delayed_key(round(seconds), key)
         options["queue"] = undeclared_queue(names.IN, exchange, key)
         options.setdefault("mandatory", True)
         options.setdefault("user_id", self.connection_for_write().userid)

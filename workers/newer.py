@@ -42,7 +42,7 @@ class Newer:
         generation = delivery.headers.get(GENERATION_HEADER)
         known = {GENERATION_HEADER: generation} if generation and delivery.exchange != names.IN else {}
         return Message(
-            exchange=names.DELAY_ENTRY,
+            exchange=names.DELAY,
             routing_key=names.delayed_key(rollout_pause(self.group), names.group_key(self.group.name)),
             body=delivery.body,
             message_id=short_id(str(delivery.properties.get("message_id") or "")),

@@ -39,7 +39,7 @@ def short_id(text: str) -> str:
 def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int) -> Message:
     """The event again, to come back to this group only after so many seconds (at least 1)."""
     return Message(
-        exchange=names.DELAY_ENTRY,
+        exchange=names.DELAY,
         routing_key=names.delayed_key(seconds, names.group_key(group)),
         body=envelope.to_bytes(),
         message_id=envelope.id,

@@ -18,6 +18,8 @@ CELERY_EVENTS = "celeryev"
 DELAY_LEVELS = 28
 DELAY_ENTRY = f"celery_delayed_{DELAY_LEVELS - 1}"
 DELAY_EXIT = "celery_delayed_delivery"
+#: Our own way into the levels: straight to the one that holds the message first, not through all above it.
+DELAY = "delay"
 
 
 def vhost(stack: str) -> str:
@@ -46,7 +48,7 @@ def delay_level(level: int) -> str:
 
 
 def delayed_key(seconds: int, key: str) -> str:
-    """The routing key that makes DELAY_ENTRY hold a message for whole seconds and then route it by `key`.
+    """The routing key that makes DELAY (and DELAY_ENTRY) hold a message for whole seconds and then route it by `key`.
 
     The format is kombu's calculate_routing_key; raises ValueError unless 1 <= seconds < 2^28.
     """

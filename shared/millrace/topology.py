@@ -142,14 +142,20 @@ def _alternate(exchange: str) -> Policy:
 
 
 def delays() -> Topology:
-    """Celery's delay levels, with just the arguments that kombu gives them (its declare function would agree)."""
+    """Celery's delay levels, with just the arguments that kombu gives them (its declare function would agree).
+
+    `delay` leads to the level of the highest bit at once: through the exchanges of all levels above it, a message costs
+    the broker milliseconds (decision 0413).
+    """
     levels = range(names.DELAY_LEVELS - 1, -1, -1)
-    exchanges = [Exchange(name=names.delay_level(level)) for level in levels] + [Exchange(name=names.DELAY_EXIT)]
+    exchanges = [Exchange(name=names.delay_level(level)) for level in levels]
+    exchanges += [Exchange(name=names.DELAY_EXIT), Exchange(name=names.DELAY)]
     queues, bindings = [], []
     for level in levels:
         here = names.delay_level(level)
         after = names.delay_level(level - 1) if level else names.DELAY_EXIT
-        skipped = "*." * (names.DELAY_LEVELS - 1 - level)
+        above = names.DELAY_LEVELS - 1 - level
+        skipped = "*." * above
         arguments: dict[str, str | int] = {
             "x-overflow": "reject-publish",
             "x-message-ttl": 2**level * 1000,
@@ -157,6 +163,7 @@ def delays() -> Topology:
             "x-dead-letter-strategy": "at-least-once",
         }
         queues.append(Queue(name=here, arguments=arguments))
+        bindings.append(Binding(source=names.DELAY, destination=here, key=f"{'0.' * above}1.#"))
         bindings.append(Binding(source=here, destination=here, key=f"{skipped}1.#"))
         bindings.append(Binding(source=here, destination=after, key=f"{skipped}0.#", to_exchange=True))
     return Topology(exchanges=tuple(exchanges), queues=tuple(queues), bindings=tuple(bindings))
@@ -215,18 +222,18 @@ def group_user(group: WorkerGroup, vhost: str) -> User:
     return User(
         name=names.group_user(vhost, group.name),
         configure=rf"^{node}$",
-        write=rf"^({node}|celeryev|reply\.celery\.pidbox|dead|{names.DELAY_ENTRY})$",
+        write=rf"^({node}|celeryev|reply\.celery\.pidbox|dead|{names.DELAY})$",
         read=rf"^({re.escape(names.group_queue(group.name))}|celery\.pidbox|{node}|{stamped})$",
         topics=(
             TopicPermission(exchange=names.DEAD, write=f"^{own_key}$"),
-            TopicPermission(exchange=names.DELAY_ENTRY, write=rf"^([01]\.){{{names.DELAY_LEVELS}}}{own_key}$"),
+            TopicPermission(exchange=names.DELAY, write=rf"^([01]\.){{{names.DELAY_LEVELS}}}{own_key}$"),
         ),
     )
 
 
 def service_user(service: Service, vhost: str) -> User:
     """A publishing service: writes to `in`; with `celery`, also to a group's own key and to the delays."""
-    write = rf"^(in|groups|{names.DELAY_ENTRY})$" if service.celery else "^in$"
+    write = rf"^(in|groups|{names.DELAY}|{names.DELAY_ENTRY})$" if service.celery else "^in$"
     return User(name=names.service_user(vhost, service.name), write=write)
 
 

@@ -31,7 +31,7 @@ DENIED: list[tuple[str, str, Act]] = [
     ("group.ledger", "publish past the door", publish(names.EVENTS, "order.placed")),
     ("group.ledger", "publish to a queue", publish("", "flaky")),
     ("group.ledger", "send to a group", publish(names.GROUPS, names.group_key("flaky"))),
-    ("group.ledger", "delay to another group", publish(names.DELAY_ENTRY, DELAYED)),
+    ("group.ledger", "delay to another group", publish(names.DELAY, DELAYED)),
     ("group.ledger", "bury in another group's name", publish(names.DEAD, names.group_key("flaky"))),
     ("service.web", "read a queue", lambda c: c.basic_get("ledger")),
     ("service.web", "publish past the door", publish(names.EVENTS, "order.placed")),
@@ -64,6 +64,6 @@ def test_allowed(stack: Stack) -> None:
     connection.connect()
     channel = connection.channel()
     publish(names.DEAD, names.group_key("ledger"))(channel)
-    publish(names.DELAY_ENTRY, names.delayed_key(1, names.group_key("ledger")))(channel)
+    publish(names.DELAY, names.delayed_key(1, names.group_key("ledger")))(channel)
     channel.basic_get("ledger")
     connection.close()
