@@ -151,12 +151,15 @@ def not_reconciled(engine: Engine, catalog: Catalog, prefix: str) -> Iterator[st
 def messages_left(world: World) -> list[str]:
     """What waits in the queues of the stack, the log of accepted events apart."""
     full: Counter[str] = Counter()
+    silent: set[str] = set()
     try:
         for of_a_node in world.managements():  # of a cluster, each knows the queues that it leads
             with of_a_node as api:
                 totals = queue_totals(api, world.record.vhost)
             full |= Counter({name: int(each.get("messages") or 0) for name, each in totals.items()})
+            silent |= {name for name, each in totals.items() if each["type"] == "quorum" and "messages" not in each}
     except httpx.HTTPError as error:
         return [f"the broker does not say: {type(error).__name__}"]
     del full[names.ACCEPTED]
-    return [f"{count} messages in {name}" for name, count in sorted(full.items()) if count]
+    left = [f"{count} messages in {name}" for name, count in sorted(full.items()) if count]
+    return left + [f"{name} does not say how many messages it has" for name in sorted(silent)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import pytest
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, delete, insert, update
@@ -13,7 +14,7 @@ from sqlalchemy import Engine, delete, insert, update
 from operations.faults.effects import metadata as metadata_of_effects
 from operations.faults.judging import CALLED_TWICE, NOT_CALLED, NOT_PUBLISHED, TRIED_TOO_OFTEN
 from operations.faults.ledger import Ledger
-from operations.faults.oracle import Oracle, not_reconciled
+from operations.faults.oracle import Oracle, messages_left, not_reconciled
 from operations.faults.sample import CATALOG, Begun, Called
 from operations.faults.world import World
 from workers.database import begin, connect
@@ -110,3 +111,13 @@ def test_no_call_is_not_called(world: World) -> None:
 def test_poison_beyond_its_attempts_is_red(world: World) -> None:
     world.sink.attempts["p-9"] += 1
     assert _found(world) == {TRIED_TOO_OFTEN: ["p-9: 3 of 2 attempts"]}
+
+
+def test_a_queue_that_does_not_say_what_it_has_is_not_empty() -> None:
+    queues = [{"name": "first", "type": "quorum", "messages": 0}, {"name": "second", "type": "quorum"}]
+    queues += [{"name": "third", "type": "quorum", "messages": 2}, {"name": "control", "type": "classic"}]
+    queues += [{"name": "accepted", "type": "stream", "messages": 9}]
+    transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=queues))
+    fields = {"managements": lambda: [httpx.Client(base_url="http://broker", transport=transport)]}
+    world = cast("World", SimpleNamespace(record=SimpleNamespace(vhost="v"), **fields))
+    assert messages_left(world) == ["2 messages in third", "second does not say how many messages it has"]
