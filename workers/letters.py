@@ -18,6 +18,8 @@ from sqlalchemy import Connection, Row, and_, exists, select, update
 from workers.outgoing import short_id
 from workers.received import GENERATION_HEADER, MAX_GENERATION
 from workers.retention_removal import removed_before
+from workers.stores.outcome_copy import IS_COPY
+from workers.stores.store import REPLAYABLE_SECONDS
 from workers.tables import inbox, letters
 
 DEAD, PARKED, REJECTED = "dead", "parked", "rejected"
@@ -60,7 +62,7 @@ def not_replayable(connection: Connection, ids: Sequence[int]) -> dict[int, str]
     """Which of these open dead letters must not be replayed, and why.
 
     A replay must find its event's inbox row, unless the event never had one. A conflict had one; of a letter that is
-    older than what the retention has removed, nobody can tell.
+    older than what the retention has removed, nobody can tell. A copy outlives the row in another store, which forgets.
     """
     same = and_(
         inbox.c.group_name == letters.c.group_name,
@@ -69,8 +71,11 @@ def not_replayable(connection: Connection, ids: Sequence[int]) -> dict[int, str]
     )
     identified = and_(letters.c.source.is_not(None), letters.c.event_id.is_not(None))
     mine = and_(letters.c.id.in_(ids), letters.c.kind == DEAD, letters.c.state == OPEN, identified)
-    found = connection.execute(select(letters).where(mine, ~exists().where(same)).order_by(letters.c.id)).all()
-    return {letter.id: _why_not(letter) for letter in found if _row_has_gone(connection, letter)}
+    forgotten = and_(IS_COPY, inbox.c.updated_at < store_now() - REPLAYABLE_SECONDS)
+    surely_there = exists().where(same, ~forgotten)
+    copied = exists().where(same).label("copied")
+    found = connection.execute(select(letters, copied).where(mine, ~surely_there).order_by(letters.c.id)).all()
+    return {letter.id: _why_not(letter) for letter in found if letter.copied or _row_has_gone(connection, letter)}
 
 
 def _why_not(letter: Row[Any]) -> str:

@@ -99,6 +99,7 @@ class DynamoStore(ItemStore):
                     **update.arguments(),
                 )
         except ClientError as refused:
+            self._note_time(refused.response)  # a claim whose first answer was lost is made by this one
             item = _item(refused.response.get("Item", {}))
             wanted = {**where, **timed}
             made = all(item.get(name) == value for name, value in wanted.items())

@@ -12,6 +12,9 @@ from workers.inbox import Claim
 from workers.stores.store import Outcome
 from workers.tables import inbox
 
+#: Of a row of the inbox table: another store decides over the event, and knew it when this was written.
+IS_COPY = inbox.c.fence < 0
+
 
 def copy_outcome(connection: Connection, held: Claim, outcome: Outcome) -> None:
     """Write what an attempt is about to record in its store."""
@@ -37,6 +40,6 @@ def copy_outcome(connection: Connection, held: Claim, outcome: Outcome) -> None:
         "first_seen_at": store_now(),
     }
     adding = insert_into(connection, inbox).values(**known, **changing)
-    older_copy = and_(inbox.c.fence < 0, inbox.c.fence >= -held.fence)
+    older_copy = and_(IS_COPY, inbox.c.fence >= -held.fence)
     key = [inbox.c.group_name, inbox.c.source, inbox.c.event_id]
     connection.execute(adding.on_conflict_do_update(index_elements=key, set_=changing, where=older_copy))

@@ -36,6 +36,10 @@ class Outcome:
 #: DynamoDB it takes the table's time-to-live to be switched on.
 RETENTION_SECONDS = 60 * 24 * 3600
 
+#: A dead letter may be replayed for so long after its outcome, in seconds: the fortnight that is left is for the
+#: replay's way to a worker, for clocks that differ, and for DynamoDB's, which is up to a lease (14 hours) behind.
+REPLAYABLE_SECONDS = RETENTION_SECONDS - 14 * 24 * 3600
+
 #: The states of a call outside the store.
 INTENDED, DONE = "intended", "done"
 

@@ -2,8 +2,11 @@
 
 import json
 
+from millrace import seal
+
 from tests.integration.conftest import GROUPS
 from tests.integration.operations.conftest import Millrace
+from tests.integration.workers.sample_catalog import OrderPlaced
 from tests.integration.workers.stack import Stack, until
 
 #: More than one round of confirms.
@@ -69,6 +72,30 @@ def test_status_shows_groups_and_letters(millrace: Millrace) -> None:
 
     until(lambda: seen()["consumers"] == 1 and seen()["ready"] == 0, what="one consumer and nothing waiting")
     assert "ledger" in millrace("status").output
+
+
+def test_a_dead_letter_is_shown_with_all_that_is_known(millrace: Millrace, stack: Stack) -> None:
+    """Cause, attempts, stack, the worker that gave up, and the trace that its event belongs to."""
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    failing = OrderPlaced(order_id="traced", how="never")
+    with stack.publisher() as publisher:
+        publisher.publish(seal(failing, source="/web", id="traced", traceparent=f"00-{trace}-b7ad6b7169203331-01"))
+
+    def listed() -> list[str]:
+        letters = json.loads(millrace("dead-letters", "list", "--json").stdout)
+        return [str(letter["id"]) for letter in letters if letter["event_id"] == "traced"]
+
+    (letter_id,) = until(listed, what="the dead letter")
+    found = json.loads(millrace("dead-letters", "show", letter_id, "--json").stdout)
+    assert (found["cause"], found["attempts"]) == ("permanent", 1)
+    assert 'raise Permanent("cannot be done")' in found["stack"]
+    assert found["worker"].startswith("flaky:")
+    text = millrace("dead-letters", "show", letter_id).output
+    shown = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    assert (shown["cause"].strip(), shown["attempts"].strip()) == ("permanent", "1")
+    assert shown["worker"].strip() == found["worker"]
+    assert trace in shown["traceparent"]
+    assert 'raise Permanent("cannot be done")' in text
 
 
 def test_an_unreadable_broker_is_told(millrace: Millrace) -> None:

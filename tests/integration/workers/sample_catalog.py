@@ -1,5 +1,6 @@
 """A catalog for tests: groups that fail in every way a team meets, beside one that never does."""
 
+from dataclasses import replace
 from typing import ClassVar
 
 from millrace.declarations import Catalog, Event, Payload, Retry, Service, WorkerGroup, seconds
@@ -44,5 +45,13 @@ CATALOG = Catalog(
 EXTENDED = Catalog(
     events=CATALOG.events,
     groups=[*CATALOG.groups, WorkerGroup("shipping", handles=[OrderShipped], longest_runtime=seconds(1), retry=_SOON)],
+    services=CATALOG.services,
+)
+
+_GROWING = Retry(attempts=6, delay=seconds(1), factor=2, longest_delay=seconds(8), jitter=0.5)
+#: The same, where flaky's retries wait from one second to twelve.
+GROWING = Catalog(
+    events=CATALOG.events,
+    groups=[replace(group, retry=_GROWING) if group.name == "flaky" else group for group in CATALOG.groups],
     services=CATALOG.services,
 )

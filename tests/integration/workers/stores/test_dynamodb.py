@@ -114,6 +114,18 @@ def test_only_what_is_done_with_goes(own: Bench, table: str, dynamodb_endpoint: 
     assert expiry(own, table, dynamodb_endpoint, "e") is None
 
 
+def test_a_claim_whose_answer_was_lost_tells_the_time(own: Bench, table: str, dynamodb_endpoint: str) -> None:
+    """Else an outcome would go as much too early as the worker had been idle before."""
+    store, request = DynamoStore.at(table), own.request("e")
+    with closing(store):
+        claimed(store.claim(request))
+        store._told = time.time() - RETENTION_SECONDS / 2
+        store.complete(claimed(store.claim(request)), DONE_WELL)
+    goes = expiry(own, table, dynamodb_endpoint, "e")
+    assert goes is not None
+    assert abs(int(goes) - time.time() - RETENTION_SECONDS) < 60
+
+
 def test_a_table_that_is_not_fit(table: str) -> None:
     """No table, another key and a global table are refused at start."""
     with closing(DynamoStore.at(table)) as store:
