@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import random
 import signal
 import statistics
+import threading
 import time
 from dataclasses import dataclass
 
 import click
+import httpx
 import psutil
 from millrace import names
 from millrace.envelope import seal
@@ -20,6 +23,7 @@ from operations.faults.ending import ended_by_signals
 from operations.faults.load import SOURCE
 from operations.faults.sample import CATALOG, SETTINGS, Followed
 from operations.faults.world import World, running_world
+from operations.local.management import queue_totals
 from workers.database import reading
 from workers.outgoing import delayed
 
@@ -29,13 +33,24 @@ BATCH = 500
 ALLOWED_SECONDS, ALLOWED_SHARE = 1.0, 0.05
 #: A worker of flat memory grows by no more, in MiB: what it takes to warm up.
 FLAT_MIB = 32.0
+#: Workers keep up while no more than so many events wait in their queue, beside what they hold; looked at each second.
+WAITING, LOOK_SECONDS = 100, 1.0
+#: Of all events at least this share must have come due while they did, or nothing is shown.
+LEAST_JUDGED = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """How it went; `late` are events beyond what is allowed, `lateness` is in seconds, `restarts` of the broker."""
+    """How it went.
+
+    Attributes:
+        judged: events that came due while the broker ran and the workers kept up; only these can be late.
+        late: how many of them came later than is allowed; their lateness is in seconds.
+        restarts: of the broker.
+    """
 
     events: int
+    judged: int
     missing: int
     doubled: int
     early: int
@@ -53,10 +68,49 @@ class Result:
             "doubled": self.doubled,
             "early": self.early,
             "late": self.late,
+            "the workers did not keep up": self.judged < self.events * LEAST_JUDGED,
             "the worker's memory grew": self.worker_mib_last - self.worker_mib_first > FLAT_MIB,
             "the broker was not restarted": self.restarts == 0,
         }
         return [what for what, is_so in checks.items() if is_so]
+
+
+class Watch(threading.Thread):
+    """Looks each second whether the broker runs and the group's workers keep up with what comes due."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__(name="watch", daemon=True)
+        self._world = world
+        self._over = threading.Event()
+        self._looks: list[float] = []
+        #: how many of the looks up to each one have found a backlog, or no broker
+        self._bad = [0]
+
+    def run(self) -> None:
+        """Look until told to stop."""
+        while not self._over.wait(LOOK_SECONDS):
+            good = self._keeps_up()
+            self._looks.append(time.time())
+            self._bad.append(self._bad[-1] + (not good))
+
+    def _keeps_up(self) -> bool:
+        try:
+            with self._world.management() as api:
+                queue = queue_totals(api, self._world.record.vhost)[names.group_queue(GROUP)]
+        except (httpx.HTTPError, KeyError):
+            return False
+        return int(queue.get("messages_ready", WAITING + 1)) <= WAITING
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._over.set()
+        self.join()
+
+    def kept_up(self, begin: float, end: float) -> bool:
+        """Whether every look between two moments was good, and those before and after, too."""
+        first = max(0, bisect.bisect_left(self._looks, begin) - 1)
+        last = min(len(self._looks), bisect.bisect_right(self._looks, end) + 1)
+        return first < last and self._bad[last] == self._bad[first]
 
 
 def send_delayed(world: World, events: int, longest: int, rng: random.Random) -> dict[str, tuple[float, int]]:
@@ -112,20 +166,22 @@ def memory(world: World) -> float:
         return 0.0
 
 
-def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float, float, int]) -> Result:
+def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float, float, int], watch: Watch) -> Result:
     """Compare effects with what was due; the store's clock and ours are one machine's."""
     query = select(effects.c.subject, func.count(), func.min(effects.c.at)).group_by(effects.c.subject)
     with reading(world.engine) as connection:
         seen = {subject: (count, at) for subject, count, at in connection.execute(query)}
     lateness = {id_: at - sum(due[id_]) for id_, (_count, at) in seen.items()}
-    ordered = sorted(lateness.values()) or [0.0]
     allowed = {id_: ALLOWED_SECONDS + ALLOWED_SHARE * seconds for id_, (_sent, seconds) in due.items()}
+    judged = {id_: late for id_, late in lateness.items() if watch.kept_up(sum(due[id_]), sum(due[id_]) + allowed[id_])}
+    ordered = sorted(judged.values()) or [0.0]
     return Result(
         events=len(due),
+        judged=len(judged),
         missing=len(due.keys() - seen.keys()),
         doubled=sum(1 for count, _at in seen.values() if count > 1),
-        early=sum(1 for late in ordered if late < -ALLOWED_SECONDS),
-        late=sum(1 for id_, late in lateness.items() if late > allowed[id_]),
+        early=sum(1 for late in lateness.values() if late < -ALLOWED_SECONDS),
+        late=sum(1 for id_, late in judged.items() if late > allowed[id_]),
         lateness_p50=statistics.median(ordered),
         lateness_p99=ordered[int(len(ordered) * 0.99)],
         worker_mib_first=memories[0],
@@ -150,9 +206,13 @@ def main(events: int, longest: int, concurrency: int, seed: int) -> None:
         ) as world,
     ):
         world.start()
+        watch = Watch(world)
+        watch.start()
         due = send_delayed(world, events, longest, random.Random(seed))  # noqa: S311 (repeatable, nothing secret)
         world.say(f"{events} events delayed")
-        result = judge(world, due, follow(world, events, longest + events / 20 + 120))
+        memories = follow(world, events, longest + events / 20 + 120)
+        watch.stop()
+        result = judge(world, due, memories, watch)
     for name, value in vars(result).items():
         click.echo(f"{name}: {value:.2f}" if isinstance(value, float) else f"{name}: {value}")
     if wrong := result.wrong():

@@ -1,13 +1,20 @@
 """Whether many delayed events came as they should is judged, not only printed."""
 
 import dataclasses
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any, cast
 
+import httpx
 import pytest
 
-from operations.faults.delayed import FLAT_MIB, Result
+from operations.faults import delayed
+from operations.faults.delayed import FLAT_MIB, WAITING, Result, Watch
+from operations.faults.world import World
 
 GOOD = Result(
     events=10,
+    judged=5,
     missing=0,
     doubled=0,
     early=0,
@@ -31,9 +38,47 @@ def test_all_as_it_should_be() -> None:
         ({"doubled": 1}, "doubled"),
         ({"early": 1}, "early"),
         ({"late": 1}, "late"),
+        ({"judged": 4}, "the workers did not keep up"),
         ({"worker_mib_last": 101.0 + FLAT_MIB}, "the worker's memory grew"),
         ({"restarts": 0}, "the broker was not restarted"),
     ],
 )
 def test_each_thing_that_is_not(change: dict[str, float], said: str) -> None:
     assert dataclasses.replace(GOOD, **change).wrong() == [said]  # type: ignore[arg-type]
+
+
+def _watched(monkeypatch: pytest.MonkeyPatch, answers: list[Any]) -> Watch:
+    """A watch that has looked at 1, 2, 3... and got these answers."""
+    now = iter(range(1, len(answers) + 1))
+
+    def totals(_api: Any, _vhost: str) -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return {"second": answer}
+
+    monkeypatch.setattr(delayed, "queue_totals", totals)
+    monkeypatch.setattr(delayed, "time", SimpleNamespace(time=lambda: float(next(now))))
+    watch = Watch(cast("World", SimpleNamespace(management=nullcontext, record=SimpleNamespace(vhost="v"))))
+    watch._over = cast(Any, SimpleNamespace(wait=lambda _seconds: not answers))
+    watch.run()
+    return watch
+
+
+@pytest.mark.parametrize(
+    "bad", [{"messages_ready": WAITING + 1}, {}, httpx.ConnectError("the broker is down"), KeyError("second")]
+)
+def test_what_comes_due_in_a_backlog_or_without_a_broker_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch, bad: Any
+) -> None:
+    good = {"messages_ready": WAITING}
+    watch = _watched(monkeypatch, [good, good, good, bad, good, good, good])
+    assert watch.kept_up(1.5, 2.5)
+    assert watch.kept_up(5.5, 6.5)
+    assert not watch.kept_up(2.5, 3.5)  # the next look finds it
+    assert not watch.kept_up(4.2, 4.8)  # the one before has found it
+    assert not watch.kept_up(1.5, 6.5)
+
+
+def test_without_a_look_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not _watched(monkeypatch, []).kept_up(1.0, 2.0)
