@@ -20,6 +20,7 @@ import httpx
 from operations.faults.cluster_mapper import PortMapper
 from operations.faults.proxy import Proxy
 from operations.local.broker import Broker, node_broker
+from operations.local.daemon import wait_for
 from operations.local.management import accepts_connections
 from operations.local.ports import LOOPBACK, free_ports
 from operations.local.process_spec import ProcessSpec
@@ -28,6 +29,8 @@ from operations.local.rabbitmq_node import ADMIN, Node, NodePorts, write_secret
 SIZE = 3
 #: Seconds without a word after which a node takes another for gone (Erlang's own default: 60).
 TICK_SECONDS = 8
+#: A node that was killed or has paused is back, with all its queues, within this.
+WHOLE_SECONDS = 120.0
 _SETTINGS = (
     "cluster_partition_handling = pause_minority",
     "cluster_formation.peer_discovery_backend = classic_config",
@@ -97,18 +100,27 @@ class Cluster:
     def broker(self) -> Broker:
         """The first member as the stack's broker, with the processes of all.
 
-        They start one after the other, the first member last: when it serves, all do.
+        They start at once: RabbitMQ 4 waits for all that it is told of before it makes a cluster.
         """
-        broker = node_broker(self.members[0].node)
         processes: list[ProcessSpec] = []
-        for before, member in zip([None, *self.members[:0:-1]], [*self.members[:0:-1], self.members[0]], strict=True):
+        for member in self.members:
             member.node.prepare()
             _mapper, spec = member.node.processes()
             flags = f"{spec.env['ERL_AFLAGS']} -kernel net_ticktime {TICK_SECONDS}"
-            waits_for = (*spec.waits_for, *([before.node.ports.amqp] if before else []))
             env = {**spec.env, "ERL_AFLAGS": flags}
-            processes.append(dataclasses.replace(spec, name=member.process, env=env, waits_for=waits_for))
-        return dataclasses.replace(broker, processes=tuple(processes))
+            processes.append(dataclasses.replace(spec, name=member.process, env=env))
+        return dataclasses.replace(node_broker(self.members[0].node), processes=tuple(processes))
+
+    def wait_until_whole(self) -> None:
+        """Wait for every node and every member of every queue; raises LocalError."""
+        missing = ""
+
+        def whole() -> bool:
+            nonlocal missing
+            missing = self.missing()
+            return not missing
+
+        wait_for(whole, WHOLE_SECONDS, lambda: f"the cluster must be whole, got: {missing}", pause=0.5)
 
     def cut(self, *away: Member, clients: bool = False) -> None:
         """Let no byte pass between these members and any other, nor between each other; to clients as told."""

@@ -83,7 +83,7 @@ def _whole(scene: Scene) -> ClusterWorld:
     if not isinstance(world, ClusterWorld):
         raise TypeError(f"a fault of the cluster must have one, got {type(world).__name__}")
     world.cluster.heal()
-    world.wait_until_whole()
+    world.cluster.wait_until_whole()
     return world
 
 

@@ -16,12 +16,8 @@ from operations.faults.cluster import Cluster
 from operations.faults.proxy import LOOPBACK, Proxy
 from operations.faults.world import Say, World, running_world
 from operations.local.broker import Broker
-from operations.local.daemon import wait_for
 from operations.local.layout import Layout
 from operations.local.stack_record import StackRecord
-
-#: A node that was killed or has paused is back, with all its queues, within this.
-WHOLE_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +51,12 @@ class ClusterWorld(World):
 
     def start(self, arming: Mapping[str, Mapping[str, str]] | None = None, twice: Sequence[str] = ()) -> None:
         """Have every process run once the cluster is whole."""
-        self.wait_until_whole()
+        self.cluster.wait_until_whole()
         super().start(arming, twice)
-
-    def wait_until_whole(self) -> None:
-        """Wait for every node and every member of every queue; raises LocalError."""
-        missing = ""
-
-        def whole() -> bool:
-            nonlocal missing
-            missing = self.cluster.missing()
-            return not missing
-
-        wait_for(whole, WHOLE_SECONDS, lambda: f"the cluster must be whole, got: {missing}", pause=0.5)
 
     def clean(self) -> None:
         """As of any world, once the cluster is whole."""
-        self.wait_until_whole()
+        self.cluster.wait_until_whole()
         super().clean()
 
     def management(self) -> httpx.Client:
@@ -80,7 +65,7 @@ class ClusterWorld(World):
 
     def managements(self) -> Iterator[httpx.Client]:
         """The management API of every node, once the cluster is whole: before, what they say is not all."""
-        self.wait_until_whole()
+        self.cluster.wait_until_whole()
         return (member.api() for member in self.cluster.members)
 
 
@@ -105,10 +90,21 @@ def running_cluster(
             made.append(stack.enter_context(Cluster(layout.root / "cluster", found)))
             return made[0].broker()
 
+        def booted() -> None:
+            made[0].wait_until_whole()
+
         plain = stack.enter_context(
-            running_world(catalog, say, settings=settings, database=database, server=server, brokers=brokers)
+            running_world(
+                catalog,
+                say,
+                settings=settings,
+                database=database,
+                server=server,
+                brokers=brokers,
+                booted=booted,
+            )
         )
         fields = {each.name: getattr(plain, each.name) for each in dataclasses.fields(plain)}
         world = ClusterWorld(**fields, cluster=made[0])
-        world.wait_until_whole()
+        made[0].wait_until_whole()
         yield world

@@ -6,7 +6,6 @@ import dataclasses
 import json
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -16,13 +15,11 @@ import httpx
 import psutil
 from millrace import names
 from millrace.declarations import Catalog
-from sqlalchemy import Engine, text
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Engine
 
-from operations.faults.effects import metadata
-from operations.faults.postgres import find_postgres, postgres_process
 from operations.faults.proxy import Proxy
 from operations.faults.sample_handlers.caller import SINK_VARIABLE
+from operations.faults.scratch_database import prepare_store, scratch_database
 from operations.faults.sink import Sink
 from operations.local.applying import apply_topology
 from operations.local.broker import Broker, node_broker
@@ -38,8 +35,7 @@ from operations.local.rabbitmq_node import Node, NodePorts
 from operations.local.stack_ports import stack_ports
 from operations.local.stack_record import StackRecord
 from operations.local.waiting import Watch, wait_for_broker, wait_for_consumers, wait_for_processes
-from workers.database import begin, connect
-from workers.migrate import migrate
+from workers.database import connect
 
 Say = Callable[[str], None]
 STACK = "dev"
@@ -200,10 +196,12 @@ def running_world(
     database: str = "postgresql",
     server: Path | None = None,
     brokers: Callable[[Layout, Path], Broker] | None = None,
+    booted: Callable[[], None] = lambda: None,
 ) -> Iterator[World]:
     """A scratch stack on servers of its own; everything is stopped and removed afterwards.
 
-    `brokers` makes another broker than one node, from where its files go and the server to run.
+    `brokers` makes another broker than one node, from where its files go and the server to run; `booted` waits for what
+    is more than its first node, before anything is declared.
 
     Raises:
         LocalError: RabbitMQ or PostgreSQL is not here, or something did not start.
@@ -214,14 +212,15 @@ def running_world(
         layout = Layout(directory / "stack")
         layout.make()
         broker = _impatient((brokers or _one_node)(layout, _server(server)))
-        database_process, url = _database(directory, database)
+        database_process, url = scratch_database(directory, database)
         start_supervisor(layout)
         stack.callback(stop_supervisor, layout)
         servers = (*database_process, *broker.processes)
         apply_fleet(layout, servers)
         say("starting RabbitMQ and the database")
-        _prepare_store(url)
+        prepare_store(url)
         wait_for_broker(broker, layout, lambda _text: None, meanwhile=lambda: None)
+        booted()
         outputs = apply_topology(STACK, broker, catalog, layout, lambda _text: None)
         ports = stack_ports({"MILLRACE_SMTP_PORT": str(free_ports(1)[0])})  # a stack of yours may run meanwhile
         record = note(broker, ports, outputs, database_url=url, catalog=catalog, layout=layout)
@@ -265,36 +264,3 @@ def _impatient(broker: Broker) -> Broker:
         for spec in broker.processes
     )
     return dataclasses.replace(broker, processes=processes)
-
-
-def _database(directory: Path, kind: str) -> tuple[Sequence[ProcessSpec], str]:
-    if kind == "sqlite":
-        return (), f"sqlite:///{directory / 'stack' / 'millrace.db'}"
-    programs = find_postgres()
-    if programs is None:
-        raise LocalError("PostgreSQL must be on this machine, got none. Install postgresql, or take --database sqlite.")
-    place = directory / "postgres"
-    place.mkdir(mode=0o700)
-    spec, url = postgres_process(programs, place, free_ports(1)[0])
-    return (spec,), url
-
-
-def _prepare_store(url: str, seconds: float = 30.0) -> None:
-    """Make Millrace's tables and the suite's own, once the database answers."""
-    engine = connect(url)
-    deadline = time.monotonic() + seconds
-    try:
-        while True:
-            try:
-                with begin(engine) as connection:
-                    connection.execute(text("SELECT 1"))
-                break
-            except SQLAlchemyError as error:
-                if time.monotonic() > deadline:
-                    raise LocalError(f"the database must answer within {seconds:.0f} s, got: {error}") from None
-                time.sleep(0.1)
-        migrate(url)
-        with begin(engine) as connection:
-            metadata.create_all(connection)
-    finally:
-        engine.dispose()
