@@ -52,6 +52,18 @@ class Member:
         """Whether it takes clients; a node that has paused takes none."""
         return accepts_connections(self.node.ports.amqp)
 
+    @property
+    def has_majority(self) -> bool:
+        """Whether it serves, and sees more than half of the nodes.
+
+        Without them a node of RabbitMQ 3 pauses. One of RabbitMQ 4 (with its new store, Khepri) goes on to take
+        clients, and confirms them nothing.
+        """
+        if not self.serves:
+            return False
+        nodes = self.ask("/api/nodes", columns="name,running")
+        return nodes is not None and sum(node["running"] for node in nodes) > SIZE // 2
+
     def api(self) -> httpx.Client:
         """Its management API as administrator; close it after use."""
         url = f"http://{LOOPBACK}:{self.node.ports.management}"

@@ -17,7 +17,7 @@ from operations.faults.scenario import SAMPLE, Fault, Scene, Subject
 from operations.faults.suite import Step, run_fault
 from operations.faults.world import World
 
-#: A node that has lost the majority must have stopped to serve within this; else the cut was none.
+#: A node that has lost the majority must know it within this; else the cut was none.
 NOTICED_SECONDS = 3.0 * TICK_SECONDS
 #: How long it then stays so.
 CUT_SECONDS = 10.0
@@ -28,21 +28,21 @@ FAILING = {"fails once": 0.1}
 
 
 def cut_one(scene: Scene, rng: random.Random, *, clients: bool = False) -> bool:
-    """Cut a node from the others without a word; took if it alone stopped to serve."""
+    """Cut a node from the others without a word; took if it alone lost the majority."""
     world = _whole(scene)
     (away,) = rng.sample(world.cluster.members, 1)
     rest = [member for member in world.cluster.members if member is not away]
     world.cluster.cut(away, clients=clients)
-    took = _paused([away])
+    took = _cut_off([away])
     time.sleep(CUT_SECONDS)
-    return took and all(member.serves for member in rest)
+    return took and all(member.has_majority for member in rest)
 
 
 def cut_two(scene: Scene, rng: random.Random) -> bool:
-    """Cut two nodes, each from everybody: no node has a majority; took if all stopped to serve."""
+    """Cut two nodes, each from everybody; took if all lost the majority."""
     world = _whole(scene)
     world.cluster.cut(*rng.sample(world.cluster.members, 2))
-    took = _paused(world.cluster.members)
+    took = _cut_off(world.cluster.members)
     time.sleep(CUT_SECONDS)
     return took
 
@@ -68,9 +68,10 @@ def _kill(world: ClusterWorld, node: str) -> bool:
     return world.signal(victim.process, signal.SIGKILL)
 
 
-def _paused(members: Sequence[Member]) -> bool:
+def _cut_off(members: Sequence[Member]) -> bool:
+    """Whether each of them comes to know in time that it has no majority."""
     deadline = time.monotonic() + NOTICED_SECONDS
-    while any(member.serves for member in members):
+    while any(member.has_majority for member in members):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.2)

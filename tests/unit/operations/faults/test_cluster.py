@@ -164,7 +164,7 @@ def test_what_is_cut_is_cut_both_ways_and_nothing_else(cluster: Cluster) -> None
         (cut_two, set(), True),
     ],
 )
-def test_a_cut_counts_only_if_those_without_a_majority_stop_to_serve(
+def test_a_cut_counts_only_if_those_without_a_majority_know_it(
     cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
     cut: Callable[[Any, random.Random], bool],
@@ -181,5 +181,20 @@ def test_a_cut_counts_only_if_those_without_a_majority_stop_to_serve(
     def serves(member: Member) -> bool:
         return member not in away if serving == "the others" else cluster.members.index(member) in serving
 
-    monkeypatch.setattr(Member, "serves", property(serves))
+    monkeypatch.setattr(Member, "has_majority", property(serves))
     assert cut(None, random.Random(0)) == took
+
+
+@pytest.mark.parametrize(
+    ("serves", "running", "majority"), [(True, 3, True), (True, 2, True), (True, 1, False), (True, None, False)]
+)
+def test_a_node_that_serves_may_have_no_majority(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch, serves: bool, running: int | None, majority: bool
+) -> None:
+    """As one of RabbitMQ 4 does; it may not even say what nodes there are."""
+    seen = running and [{"name": str(number), "running": number < running} for number in range(3)]
+    monkeypatch.setattr(Member, "ask", lambda _member, _path, **_parameters: seen)
+    monkeypatch.setattr(Member, "serves", serves)
+    assert cluster.members[0].has_majority is majority
+    monkeypatch.setattr(Member, "serves", False)
+    assert not cluster.members[0].has_majority
