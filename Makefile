@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 BIN := .venv/bin
-CHECKED := shared/millrace infra workers operations tests
+CHECKED := shared/millrace infra workers operations tests bench
 
 FAULTS_REPORT := .local/faults/report.json
 SEEDS := 1 2 3

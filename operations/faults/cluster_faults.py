@@ -95,8 +95,8 @@ def heal(world: World) -> None:
 
 
 def _fault(name: str, inject: Callable[[Scene, random.Random], int], injections: int) -> Fault:
-    # RabbitMQ 3.10 may drop from its stream what it confirmed around a change of the leader (broker_faults). A worker on
-    # a node of RabbitMQ 4 that is cut off is given nothing, notices that, and ends, to begin with the next address.
+    # RabbitMQ 3.10 may drop from its stream what it confirmed around a change of the leader (broker_faults). A worker
+    # on a node of RabbitMQ 4 that is cut off is given nothing, notices that, and ends, to begin with the next address.
     return Fault(
         name=name,
         inject=inject,
