@@ -1,0 +1,113 @@
+"""The step of Celery's consumer that is the lane: it gathers what has arrived and settles it between two turns."""
+
+import errno
+import time
+from collections import deque
+from typing import Any
+
+from celery import bootsteps
+from celery.worker.consumer.tasks import Tasks
+from kombu.message import Message as IncomingMessage
+from millrace.derived import BATCH_SECONDS, STORE_SECONDS
+
+from workers.database import connect
+from workers.lane.acks import Acks
+from workers.lane.batch import Batches
+from workers.lane.entry import Entry
+from workers.lane.telling import tell
+from workers.runtime import Runtime
+
+_NOTHING_THERE = (errno.EAGAIN, errno.EINTR)
+#: A stopping lane begins no batch later than this; what it still holds goes back to the queue.
+_FINISHING_SECONDS = 4 * BATCH_SECONDS
+
+
+class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Settles in batches what comes on one connection; what is not fit for a batch goes the consumer's other way."""
+
+    requires = (Tasks,)
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        runtime: Runtime = consumer.runtime
+        assert runtime.lane is not None
+        self._size = runtime.lane.batch
+        self._group = runtime.group.name
+        self._batches = Batches(
+            runtime, connect(runtime.settings.database_url, patience=STORE_SECONDS, forks=True), self._size
+        )
+        self._consumer = consumer
+        self._waiting: deque[Entry] = deque()
+        self._acks = Acks(None)
+        self._turn_is_due = False
+        #: whether what comes now is not taken any more
+        self.closing = True
+        consumer.lane = self
+
+    def start(self, consumer: Any) -> None:
+        """Begin anew on a connection; whatever came on another one comes again."""
+        self._waiting.clear()
+        self._acks = Acks(consumer.task_consumer.channel)
+        self._turn_is_due = False
+        self.closing = False
+
+    def stop(self, consumer: Any) -> None:
+        """Take nothing more; if the worker ends, commit and ack what has come, else forget it."""
+        self.closing = True
+        if consumer.blueprint.state == bootsteps.CLOSE:
+            self._finish(consumer)
+        self._waiting.clear()
+
+    def _finish(self, consumer: Any) -> None:
+        """Settle what waits; what fails now goes back to the queue, for there is no pool any more to run it."""
+        consumer.task_consumer.cancel()
+        until = time.monotonic() + _FINISHING_SECONDS
+        while self._waiting and time.monotonic() < until:
+            self._settle()
+        consumer.event_dispatcher.flush()
+
+    def arrived(self, message: IncomingMessage) -> None:
+        """A message has come, whatever becomes of it."""
+        self._acks.arrived(message)
+
+    def take(self, entry: Entry) -> None:
+        """Let an event wait for the next batch, which begins as soon as the loop turns."""
+        self._waiting.append(entry)
+        self._turn_soon()
+
+    def _turn_soon(self) -> None:
+        if not self._turn_is_due:
+            self._turn_is_due = True
+            self._consumer.hub.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._turn_is_due = False
+        if self.closing or not self._consumer.connection.connected:
+            return  # a connection's last turn: its acks would be lost
+        self._gather()
+        for entry in self._settle():
+            self._consumer.run_singly(entry)
+        if self._waiting:
+            self._turn_soon()
+
+    def _gather(self) -> None:
+        """Take in what has arrived meanwhile, up to a batch; never wait for more."""
+        connection = self._consumer.connection
+        while len(self._waiting) < self._size:
+            try:
+                connection.drain_events(timeout=0)
+            except TimeoutError:
+                return
+            except OSError as error:
+                if error.errno in _NOTHING_THERE:
+                    return
+                raise
+
+    def _settle(self) -> list[Entry]:
+        """Settle one batch; returns the events that are left to run one by one."""
+        settled = self._batches.settle(self._waiting)
+        try:
+            self._acks.ack(each.entry.message for each in settled.committed)
+        finally:
+            tell(settled.committed, self._group, self._consumer.event_dispatcher)
+        return settled.aside
