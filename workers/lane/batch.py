@@ -58,6 +58,7 @@ class Batches:
             return [], []
         try:
             self._transactions.commit(ran)
+            return list(ran), []
         except Taken as taken:
             free = [each for each in ran if each.entry.key in taken.keys]
             committed, failed = self._commit(free, until)
@@ -68,5 +69,5 @@ class Batches:
                 log.info("not committed as a batch", events=len(ran), error=type(error).__name__)
                 return [], list(ran)
         half = len(ran) // 2
-        first, second = self._commit(ran[:half], until), self._commit(ran[half:], until)
-        return first[0] + second[0], first[1] + second[1]
+        (first, failed), (second, more) = self._commit(ran[:half], until), self._commit(ran[half:], until)
+        return first + second, failed + more

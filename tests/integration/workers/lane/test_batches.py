@@ -1,37 +1,15 @@
 """The lane on a real broker: everything once, whatever happens within a batch."""
 
-from collections.abc import Sequence
-
 import amqp
 import pytest
-from millrace import seal
-from millrace.publishing import Publisher
 from millrace.publishing.connection import broker_options
-from sqlalchemy import func, select
+from sqlalchemy import select
 
-from tests.integration.workers.lane.catalog import CATALOG, ParcelSeen
-from tests.integration.workers.sample_handlers import effects
+from tests.integration.workers.lane.parcels import in_lane, noted, notes, processed, see
 from tests.integration.workers.stack import Stack, until
 from workers.tables import inbox, outbox
 
 EVENTS = 2000
-
-
-def see(stack: Stack, *names: str, how: str = "well", source: str = "/web") -> None:
-    """Publish a parcel for each name; the event's id is the name."""
-    with Publisher(stack.url("service.web"), source=source, catalog=CATALOG) as publisher:
-        publisher.publish_many([seal(ParcelSeen(name=name, how=how), source=source, id=name) for name in names])
-
-
-def processed(stack: Stack, prefix: str) -> int:
-    """How many of the events whose ids begin so are processed."""
-    mine = inbox.c.event_id.startswith(prefix), inbox.c.state == "processed"
-    return int(stack.rows(select(func.count()).select_from(inbox).where(*mine))[0][0])
-
-
-def notes(stack: Stack, names: Sequence[str]) -> dict[str, int]:
-    """How often each name was noted."""
-    return {name: len(stack.effects("belt", name)) for name in names}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -43,18 +21,10 @@ def _running(stack: Stack) -> None:
 
 def test_each_event_once(stack: Stack) -> None:
     until(lambda: processed(stack, "many") == EVENTS, seconds=60, what="all of them")
-    mine = effects.c.order_id.startswith("many")
-    counted = select(func.count(), func.count(effects.c.order_id.distinct())).where(mine)
-    assert tuple(stack.rows(counted)[0]) == (EVENTS, EVENTS)
+    assert noted(stack, "many") == (EVENTS, EVENTS)
     until(lambda: stack.messages("belt") == 0, what="an empty queue")
     assert in_lane(stack, "many") == EVENTS
-
-
-def in_lane(stack: Stack, prefix: str) -> int:
-    """How many of these events were run by the worker's own process, not by one of its pool."""
-    own = f"belt:{stack.processes['belt'].pid}@%"
-    mine = inbox.c.event_id.startswith(prefix), inbox.c.owner.like(own)
-    return int(stack.rows(select(func.count()).select_from(inbox).where(*mine))[0][0])
+    assert "absorbed" not in stack.log("belt"), "each went one way only"
 
 
 def test_one_that_comes_twice_is_absorbed(stack: Stack) -> None:
