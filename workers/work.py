@@ -67,8 +67,13 @@ class UnitOfWork:
 
     @property
     def event(self) -> Envelope:
-        """The envelope of the event in hand."""
+        """The envelope of the event in hand, of the first if there are several."""
         return self._held.request.envelope
+
+    @property
+    def events(self) -> Sequence[Envelope]:
+        """The envelopes of all events in hand; more than one only where a handler takes them together."""
+        return [self.event]
 
     @property
     def attempt(self) -> int:

@@ -1,6 +1,7 @@
 """The handlers of a batch: they run before its transaction begins, so no lock is held while they do."""
 
 import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import Engine
 
 from workers import inbox
 from workers.execution import claim_request, run_handler
-from workers.handling import Handler
+from workers.handling import BatchHandler, Handler
 from workers.inbox import Claim
 from workers.lane.entry import Entry
 from workers.lane.work import BatchedWork
@@ -21,14 +22,20 @@ from workers.stores.store import Outcome
 log = structlog.get_logger("millrace.lane")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Ran:
-    """An event whose handler has ended, and what it wants done; nothing of it is committed yet."""
+    """Events whose handler has ended, and what it wants done; nothing of it is committed yet.
 
-    entry: Entry
-    held: Claim
+    There are several only where one call of a handler has taken them together.
+    """
+
+    entries: Sequence[Entry]
+    held: Sequence[Claim]
     work: BatchedWork | None
     outcome: Outcome
+
+    def __iter__(self) -> Iterator[tuple[Entry, Claim]]:
+        return zip(self.entries, self.held, strict=True)
 
 
 class Handlers:
@@ -42,28 +49,40 @@ class Handlers:
         #: event types whose handlers asked for what an event in a batch cannot have
         self._alone: set[str] = set()
 
-    def run(self, entry: Entry) -> Ran | None:
-        """Run the handler of an event; None if it fails, or must run by itself: nothing has been done then."""
-        type_ = entry.received.envelope.type
+    def takes_together(self, type_: str) -> bool:
+        """Whether the handler of an event type takes all that are there."""
+        return isinstance(self._runtime.handlers[type_], BatchHandler)
+
+    def run(self, entries: Sequence[Entry]) -> Ran | None:
+        """Call the handler of events of one type, once; None if it fails, or cannot be in a batch.
+
+        Nothing has been done then.
+        """
+        type_ = entries[0].received.envelope.type
         if type_ in self._alone:
             return None
-        held = Claim(request=claim_request(self._runtime, entry.received), attempt=1, fence=1)
+        held = [Claim(request=claim_request(self._runtime, each.received), attempt=1, fence=1) for each in entries]
         work = BatchedWork(self._engine, self._runtime.catalog, held, self._store)
-        handler: Handler[Any] = self._runtime.handlers[type_]
         discarded: str | None = None
         failure: BaseException | None = None
         started = time.monotonic()
         try:
-            discarded = run_handler(partial(handler, entry.received.payload, work), self._limit)
-        except (Exception, SystemExit) as error:  # it decides over its own event only, which runs again by itself
+            discarded = run_handler(_call(self._runtime.handlers[type_], entries, work), self._limit)
+        except (Exception, SystemExit) as error:  # it decides over its own events only, which run again
             failure = error
         if work.asked:
             self._alone.add(type_)
             return None
         if failure is not None:
-            log.info("failed in a batch", id=held.request.envelope.id, error=type(failure).__name__)
+            log.info("failed in a batch", id=work.event.id, events=len(held), error=type(failure).__name__)
             return None
         milliseconds = (time.monotonic() - started) * 1000
         state = inbox.PROCESSED if discarded is None else inbox.DISCARDED
         outcome = Outcome(state=state, milliseconds=milliseconds, error=discarded)
-        return Ran(entry=entry, held=held, work=work if discarded is None else None, outcome=outcome)
+        return Ran(entries=entries, held=held, work=work if discarded is None else None, outcome=outcome)
+
+
+def _call(handler: Handler[Any], entries: Sequence[Entry], work: BatchedWork) -> Callable[[], None]:
+    if isinstance(handler, BatchHandler):
+        return partial(handler.together, [entry.received.payload for entry in entries], work)
+    return partial(handler, entries[0].received.payload, work)

@@ -107,7 +107,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         """Settle one batch; returns the events that are left to run one by one."""
         settled = self._batches.settle(self._waiting)
         try:
-            self._acks.ack(each.entry.message for each in settled.committed)
+            self._acks.ack(entry.message for each in settled.committed for entry in each.entries)
         finally:
             tell(settled.committed, self._group, self._consumer.event_dispatcher)
         return settled.aside

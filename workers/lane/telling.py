@@ -13,13 +13,14 @@ from workers.report import Report, publish_report
 def tell(ran: Iterable[Ran], group: str, events: Any) -> None:
     """Tell the outcomes of events; `events` is Celery's dispatcher."""
     for each in ran:
-        envelope, outcome = each.entry.received.envelope, each.outcome
-        state.total_count[envelope.type] += 1
-        state.all_total_count[0] += 1
-        id_ = names.task_id(envelope.id, group)
-        events.send(
-            "task-received", uuid=id_, name=envelope.type, args=f"({envelope.id},)", kwargs="{}", root_id=id_, retries=0
-        )
-        events.send("task-succeeded", uuid=id_, result="None", runtime=outcome.milliseconds / 1000)
-        report = Report(outcome.state, attempt=each.held.attempt, milliseconds=outcome.milliseconds, note=outcome.error)
-        publish_report(report, envelope, group)
+        outcome = each.outcome
+        for entry, held in each:
+            envelope = entry.received.envelope
+            state.total_count[envelope.type] += 1
+            state.all_total_count[0] += 1
+            id_ = names.task_id(envelope.id, group)
+            shown = {"name": envelope.type, "args": f"({envelope.id},)", "kwargs": "{}"}
+            events.send("task-received", uuid=id_, root_id=id_, retries=0, **shown)
+            events.send("task-succeeded", uuid=id_, result="None", runtime=outcome.milliseconds / 1000)
+            report = Report(outcome.state, attempt=held.attempt, milliseconds=outcome.milliseconds, note=outcome.error)
+            publish_report(report, envelope, group)

@@ -19,11 +19,11 @@ Key = tuple[str, str]
 
 
 class Taken(Exception):
-    """Some of the events are on record already: nothing was committed. `keys` are those that are not."""
+    """Some of the events are on record already: nothing was committed. `free` are the keys of those that are not."""
 
-    def __init__(self, keys: frozenset[Key]) -> None:
+    def __init__(self, free: frozenset[Key]) -> None:
         super().__init__("some events are on record already")
-        self.keys = keys
+        self.free = free
 
 
 class Transactions:
@@ -39,7 +39,7 @@ class Transactions:
 
         On PostgreSQL all goes to the server in one round trip, but for the statements whose result is looked at.
         """
-        ended = [(each.held, each.outcome) for each in ran]
+        ended = [(held, each.outcome) for each in ran for held in each.held]
         claim = ready(self._claim, claim_parameters(self._engine.dialect.name, ended))
         works = [each.work for each in ran if each.work is not None]
         together, apart = self._prepared(works)
@@ -51,7 +51,7 @@ class Transactions:
                     _cursor(connection).executemany(text, [each.parameters for each in several])
                 add_messages(connection, [each for work in works if work not in apart for each in work.messages])
             claimed = frozenset((source, id_) for source, id_ in claiming.fetchall())
-            if len(claimed) < len(ran):
+            if len(claimed) < len(ended):
                 raise Taken(claimed)
             for work in apart:
                 work.flush(connection)

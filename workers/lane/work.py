@@ -1,9 +1,15 @@
-"""The unit of work of an event in a batch: its claim is committed with its effects, not before its handler runs."""
+"""The unit of work of events in a batch: their claims are committed with the effects, not before the handler runs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from millrace.declarations import Catalog
+from millrace.envelope import Envelope
+from sqlalchemy import Engine
+
 from workers.external import Reconciled
+from workers.inbox import Claim
+from workers.stores.store import InboxStore
 from workers.work import UnitOfWork
 
 
@@ -14,8 +20,16 @@ class NotInBatch(Exception):
 class BatchedWork(UnitOfWork):
     """A unit of work that says no to what needs a claim first; its event then runs by itself, from the beginning."""
 
-    #: whether the handler asked; it may have swallowed the answer
-    asked = False
+    def __init__(self, engine: Engine, catalog: Catalog, held: Sequence[Claim], store: InboxStore) -> None:
+        super().__init__(engine, catalog, held[0], store)
+        self._all = held
+        #: whether the handler asked; it may have swallowed the answer
+        self.asked = False
+
+    @property
+    def events(self) -> Sequence[Envelope]:
+        """The envelopes of all events in hand."""
+        return [held.request.envelope for held in self._all]
 
     @property
     def fence(self) -> int:

@@ -13,6 +13,14 @@ class ParcelSeen(Payload):
     how: str = "well"
 
 
+class ParcelWeighed(Payload):
+    """What a handler takes many of at once."""
+
+    event_type: ClassVar[str] = "parcel.weighed"
+    name: str
+    how: str = "well"
+
+
 class ParcelSorted(Payload):
     """Published by a handler; no group takes it."""
 
@@ -23,7 +31,7 @@ class ParcelSorted(Payload):
 _SOON = Retry(attempts=2, delay=seconds(1), factor=1, jitter=0)
 
 CATALOG = Catalog(
-    events=[Event(ParcelSeen), Event(ParcelSorted)],
-    groups=[WorkerGroup("belt", handles=[ParcelSeen], longest_runtime=seconds(0.2), retry=_SOON)],
+    events=[Event(ParcelSeen), Event(ParcelWeighed), Event(ParcelSorted)],
+    groups=[WorkerGroup("belt", handles=[ParcelSeen, ParcelWeighed], longest_runtime=seconds(0.2), retry=_SOON)],
     services=[Service("web"), Service("office", celery=True)],
 )

@@ -6,16 +6,18 @@ from millrace import seal
 from millrace.publishing import Publisher
 from sqlalchemy import func, select
 
-from tests.integration.workers.lane.catalog import CATALOG, ParcelSeen
+from tests.integration.workers.lane.catalog import CATALOG, ParcelSeen, ParcelWeighed
 from tests.integration.workers.sample_handlers import effects
 from tests.integration.workers.stack import Stack
 from workers.tables import inbox
 
 
-def see(stack: Stack, *names: str, how: str = "well") -> None:
-    """Publish a parcel for each name; the event's id is the name."""
+def see(
+    stack: Stack, *names: str, how: str = "well", what: type[ParcelSeen] | type[ParcelWeighed] = ParcelSeen
+) -> None:
+    """Publish an event about a parcel of each name; the event's id is the name."""
     with Publisher(stack.url("service.web"), source="/web", catalog=CATALOG) as publisher:
-        publisher.publish_many([seal(ParcelSeen(name=name, how=how), source="/web", id=name) for name in names])
+        publisher.publish_many([seal(what(name=name, how=how), source="/web", id=name) for name in names])
 
 
 def processed(stack: Stack, prefix: str) -> int:

@@ -3,15 +3,16 @@
 import os
 import signal
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from millrace.errors import Discard
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import insert, update
 
-from tests.integration.workers.lane.catalog import ParcelSeen, ParcelSorted
+from tests.integration.workers.lane.catalog import ParcelSeen, ParcelSorted, ParcelWeighed
 from tests.integration.workers.sample_handlers import effects
-from workers.handling import handles
+from workers.handling import handles, handles_batch
 from workers.work import UnitOfWork
 
 _NOTE = insert(effects).values(who="belt", at=store_now())
@@ -34,6 +35,19 @@ def sort(event: ParcelSeen, work: UnitOfWork) -> None:
         case "is published":
             work.publish(ParcelSorted(name=event.name))
     work.execute(_NOTE, {"order_id": event.name, "attempt": work.attempt})
+
+
+@handles_batch(ParcelWeighed)
+def weigh(events: Sequence[ParcelWeighed], work: UnitOfWork) -> None:
+    """Note each parcel, and how many there were."""
+    for event in events:
+        _trouble(event.how)
+        attempt = -1 if event.how == "breaks a statement" else len(events)
+        work.execute(_NOTE, {"order_id": event.name, "attempt": attempt})
+        if event.how == "breaks a statement":
+            work.execute(insert(effects).values(id="no number"))
+    assert [envelope.id for envelope in work.events] == [event.name for event in events]
+    work.execute(_NOTE, {"order_id": "calls", "attempt": len(events)})
 
 
 def _trouble(how: str) -> None:
