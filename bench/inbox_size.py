@@ -20,7 +20,8 @@ from typing import Any
 from millrace.envelope import Envelope
 from sqlalchemy import CursorResult, Engine, text
 
-from tests.postgres_server import find_postgres, fresh_database, running_postgres
+from operations.faults.postgres import find_postgres
+from tests.postgres_server import fresh_database, running_postgres
 from workers import inbox, retention_removal
 from workers.database import begin, connect
 from workers.migrate import migrate
