@@ -61,7 +61,7 @@ class Execution:
                 return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
 
     def _claim(self) -> inbox.Verdict:
-        return self.runtime.inbox.claim(claim_request(self.runtime, self.received))
+        return self.runtime.inbox.claim(claim_request(self.runtime, self.received, self.runtime.worker))
 
     def _attempt(self, held: inbox.Claim) -> Report:
         handler = self.runtime.handlers[self._event.type]
@@ -152,14 +152,14 @@ class Execution:
             raise GiveBack(f"cannot hand the event to the broker: {error}") from error
 
 
-def claim_request(runtime: Runtime, received: Received) -> inbox.Request:
+def claim_request(runtime: Runtime, received: Received, owner: str) -> inbox.Request:
     """What a delivery of this event asks of the inbox."""
     return inbox.Request(
         group=runtime.group.name,
         envelope=received.envelope,
         fingerprint=fingerprint(received.payload),
         generation=received.generation,
-        owner=runtime.worker,
+        owner=owner,
         lease_seconds=runtime.timing.lease,
         max_attempts=runtime.group.retry.attempts,
     )

@@ -78,7 +78,7 @@ class Runtime:
         """The confirmed sender to delays and dead letters."""
         return Sender(self.settings.broker_url, timeout=SEND_SECONDS)
 
-    @property
+    @cached_property
     def timing(self) -> Timing:
         """The group's time limits."""
         return timing(self.group)

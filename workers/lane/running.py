@@ -46,6 +46,7 @@ class Handlers:
         self._engine = engine
         self._store = DatabaseStore(engine)
         self._limit = runtime.timing.soft_limit
+        self._owner = runtime.worker
         #: event types whose handlers asked for what an event in a batch cannot have
         self._alone: set[str] = set()
 
@@ -61,7 +62,8 @@ class Handlers:
         type_ = entries[0].received.envelope.type
         if type_ in self._alone:
             return None
-        held = [Claim(request=claim_request(self._runtime, each.received), attempt=1, fence=1) for each in entries]
+        requests = [claim_request(self._runtime, each.received, self._owner) for each in entries]
+        held = [Claim(request=request, attempt=1, fence=1) for request in requests]
         work = BatchedWork(self._engine, self._runtime.catalog, held, self._store)
         discarded: str | None = None
         failure: BaseException | None = None

@@ -1,6 +1,5 @@
 """The step of Celery's consumer that is the lane: it gathers what has arrived and settles it between two turns."""
 
-import errno
 import time
 from collections import deque
 from typing import Any
@@ -14,10 +13,10 @@ from workers.database import connect
 from workers.lane.acks import Acks
 from workers.lane.batch import Batches
 from workers.lane.entry import Entry
+from workers.lane.frames import take_in
 from workers.lane.telling import tell
 from workers.runtime import Runtime
 
-_NOTHING_THERE = (errno.EAGAIN, errno.EINTR)
 #: A stopping lane begins no batch later than this; what it still holds goes back to the queue.
 _FINISHING_SECONDS = 4 * BATCH_SECONDS
 
@@ -91,17 +90,11 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
             self._turn_soon()
 
     def _gather(self) -> None:
-        """Take in what has arrived meanwhile, up to a batch; never wait for more."""
-        connection = self._consumer.connection
+        """Take in what has arrived meanwhile; never wait for more."""
+        consumer = self._consumer
         while len(self._waiting) < self._size:
-            try:
-                connection.drain_events(timeout=0)
-            except TimeoutError:
+            if not take_in(consumer.connection.connection, consumer.task_consumer.channel.channel_id):
                 return
-            except OSError as error:
-                if error.errno in _NOTHING_THERE:
-                    return
-                raise
 
     def _settle(self) -> list[Entry]:
         """Settle one batch; returns the events that are left to run one by one."""
