@@ -37,6 +37,7 @@ FROM, TO = 0.9, 0.1
 SAMPLE_SECONDS = 0.01
 CHUNK = 5_000
 STILL_SECONDS = 20.0
+SETTLED_SECONDS = 0.5
 _SERVERS = {"broker": ("beam.smp",), "database": ("postgres",)}
 
 
@@ -99,12 +100,7 @@ def _prepare_peers(url: str) -> None:
 
 
 def _drain(stack: Stack, url: str, contender: Contender, events: int) -> dict[str, float]:
-    """Fill the queue, start the processes, and measure while they drain it."""
-    sender = Sender(url, timeout=60)
-    for start in range(0, events, CHUNK):
-        failed = sender.send([contender.message(number) for number in range(start, min(start + CHUNK, events))])
-        assert not any(failed), failed
-    sender.close()
+    """Start the processes, hold them while the queue is filled, and measure while they drain it."""
     more = {
         "BENCH_BROKER_URL": url,
         "BENCH_DATABASE_URL": stack.database_url.replace("postgresql+psycopg", "postgresql"),
@@ -113,34 +109,56 @@ def _drain(stack: Stack, url: str, contender: Contender, events: int) -> dict[st
     with amqp.Connection(**broker_options(url)) as connection:
         channel = connection.channel()
 
-        def left() -> int:
-            return int(channel.queue_declare(contender.queue, passive=True).message_count)
+        def counts() -> tuple[int, int]:
+            declared = channel.queue_declare(contender.queue, passive=True)
+            return int(declared.message_count), int(declared.consumer_count)
 
-        until(lambda: left() >= events, seconds=60, what="a filled queue")
         names = [f"{contender.queue}-{number}" for number in range(len(contender.commands))]
         group = f"group.{contender.queue}" if contender.queue in {each.name for each in CATALOG.groups} else "monitor"
         for name, command in zip(names, contender.commands, strict=True):
             stack.start(name, group, *command, **more)
-        _wait(left, events * FROM, stack, names)
-        before, began = _cpu(stack, names), time.monotonic()
-        first = left()
-        _wait(left, events * TO, stack, names)
-        seconds, last = time.monotonic() - began, left()
-        after = _cpu(stack, names)
-        until(lambda: left() == 0, seconds=120, what="an empty queue")
-        time.sleep(0.5)
+        until(lambda: counts()[1] == len(names), seconds=60, what="their consumers")
+        time.sleep(SETTLED_SECONDS)
+        with _held(stack, names):
+            _fill(url, contender, events)
+        _wait(counts, events * FROM, stack, names)
+        before, began, first = _cpu(stack, names), time.monotonic(), counts()[0]
+        _wait(counts, events * TO, stack, names)
+        seconds, last, after = time.monotonic() - began, counts()[0], _cpu(stack, names)
+        until(lambda: counts()[0] == 0, seconds=120, what="an empty queue")
+        time.sleep(SETTLED_SECONDS)
         stack.end(*names)
     done = first - last
     spent = {f"{who}_us": round((after[who] - before[who]) / done * 1e6, 1) for who in after}
     return {"per_second": round(done / seconds), **spent}
 
 
-def _wait(left: Callable[[], int], goal: float, stack: Stack, names: list[str]) -> None:
+def _fill(url: str, contender: Contender, events: int) -> None:
+    sender = Sender(url, timeout=60)
+    for start in range(0, events, CHUNK):
+        failed = sender.send([contender.message(number) for number in range(start, min(start + CHUNK, events))])
+        assert not any(failed), failed
+    sender.close()
+
+
+@contextmanager
+def _held(stack: Stack, names: list[str]) -> Iterator[None]:
+    """The processes stand still in the body."""
+    roots = [psutil.Process(stack.processes[name].pid) for name in names]
+    held = [process for root in roots for process in (root, *root.children(recursive=True))]
+    for process in held:
+        process.suspend()
+    yield
+    for process in reversed(held):
+        process.resume()
+
+
+def _wait(counts: Callable[[], tuple[int, int]], goal: float, stack: Stack, names: list[str]) -> None:
     """Wait until so many are left; a queue that stands still is an error, with what the processes have said."""
-    least, since = left(), time.monotonic()
+    least, since = counts()[0], time.monotonic()
     while least > goal:
         time.sleep(SAMPLE_SECONDS)
-        if (now := left()) < least:
+        if (now := counts()[0]) < least:
             least, since = now, time.monotonic()
         elif time.monotonic() - since > STILL_SECONDS:
             raise AssertionError(f"stands still at {now}:\n{stack.log(names[0])[-3000:]}")

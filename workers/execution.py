@@ -3,6 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,7 +69,8 @@ class Execution:
         work = self._work(held, repeatable=handler.external_may_repeat)
         started = time.monotonic()
         try:
-            discarded = run_handler(partial(handler, self.received.payload, work), self.runtime.timing.soft_limit)
+            limit = interrupted_after(self.runtime.timing.soft_limit)
+            discarded = run_handler(partial(handler, self.received.payload, work), limit)
             if discarded is None:
                 return self._complete(held, work, inbox.PROCESSED, started)
             return self._complete(held, None, inbox.DISCARDED, started, note=discarded)
@@ -165,13 +167,13 @@ def claim_request(runtime: Runtime, received: Received, owner: str) -> inbox.Req
     )
 
 
-def run_handler(call: Callable[[], None], seconds: float) -> str | None:
-    """Run a handler, no longer than so many seconds; gives the reason if it discards its event.
+def run_handler(call: Callable[[], None], limit: AbstractContextManager[None]) -> str | None:
+    """Run a handler within a time limit; gives the reason if it discards its event.
 
     Raises what the handler raises, and Overran if its time was over.
     """
     try:
-        with interrupted_after(seconds):
+        with limit:
             call()
     except Discard as reason:
         return str(reason)

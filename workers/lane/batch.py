@@ -41,9 +41,10 @@ class Batches:
         until = began + HALVING_SECONDS
         settled = Settled()
         ran: list[Ran] = []
-        for entries in self._calls(waiting, began + BATCH_SECONDS, settled):
-            ran += self._run(entries, until, settled)
-        self._commit(ran, until, settled)
+        with self._handlers.ready():
+            for entries in self._calls(waiting, began + BATCH_SECONDS, settled):
+                ran += self._run(entries, until, settled)
+            self._commit(ran, until, settled)
         return settled
 
     def _calls(self, waiting: deque[Entry], end: float, settled: Settled) -> Iterator[Sequence[Entry]]:

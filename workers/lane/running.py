@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,7 +15,8 @@ from workers.execution import claim_request, run_handler
 from workers.handling import BatchHandler, Handler
 from workers.inbox import Claim
 from workers.lane.entry import Entry
-from workers.lane.work import BatchedWork
+from workers.lane.work import BatchedWork, NotInBatch
+from workers.overrun import interrupting
 from workers.runtime import Runtime
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import Outcome
@@ -45,7 +47,7 @@ class Handlers:
         self._runtime = runtime
         self._engine = engine
         self._store = DatabaseStore(engine)
-        self._limit = runtime.timing.soft_limit
+        self._seconds = runtime.timing.soft_limit
         self._owner = runtime.worker
         #: event types whose handlers asked for what an event in a batch cannot have
         self._alone: set[str] = set()
@@ -53,6 +55,12 @@ class Handlers:
     def takes_together(self, type_: str) -> bool:
         """Whether the handler of an event type takes all that are there."""
         return isinstance(self._runtime.handlers[type_], BatchHandler)
+
+    @contextmanager
+    def ready(self) -> Iterator[None]:
+        """Handlers may run in the body."""
+        with interrupting(self._seconds) as self._limit:
+            yield
 
     def run(self, entries: Sequence[Entry]) -> Ran | None:
         """Call the handler of events of one type, once; None if it fails, or cannot be in a batch.
@@ -62,22 +70,24 @@ class Handlers:
         type_ = entries[0].received.envelope.type
         if type_ in self._alone:
             return None
+        try:
+            return self._called(entries, self._runtime.handlers[type_])
+        except NotInBatch:
+            self._alone.add(type_)
+        except (Exception, SystemExit) as error:  # it decides over its own events only, which run again
+            id_ = entries[0].received.envelope.id
+            log.info("failed in a batch", id=id_, events=len(entries), error=type(error).__name__)
+        return None
+
+    def _called(self, entries: Sequence[Entry], handler: Handler[Any]) -> Ran:
         requests = [claim_request(self._runtime, each.received, self._owner) for each in entries]
         held = [Claim(request=request, attempt=1, fence=1) for request in requests]
         work = BatchedWork(self._engine, self._runtime.catalog, held, self._store)
-        discarded: str | None = None
-        failure: BaseException | None = None
         started = time.monotonic()
         try:
-            discarded = run_handler(_call(self._runtime.handlers[type_], entries, work), self._limit)
-        except (Exception, SystemExit) as error:  # it decides over its own events only, which run again
-            failure = error
-        if work.asked:
-            self._alone.add(type_)
-            return None
-        if failure is not None:
-            log.info("failed in a batch", id=work.event.id, events=len(held), error=type(failure).__name__)
-            return None
+            discarded = run_handler(_call(handler, entries, work), self._limit)
+        finally:
+            work.require_not_asked()
         milliseconds = (time.monotonic() - started) * 1000
         state = inbox.PROCESSED if discarded is None else inbox.DISCARDED
         outcome = Outcome(state=state, milliseconds=milliseconds, error=discarded)

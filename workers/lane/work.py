@@ -23,8 +23,7 @@ class BatchedWork(UnitOfWork):
     def __init__(self, engine: Engine, catalog: Catalog, held: Sequence[Claim], store: InboxStore) -> None:
         super().__init__(engine, catalog, held[0], store)
         self._all = held
-        #: whether the handler asked; it may have swallowed the answer
-        self.asked = False
+        self._asked = False
 
     @property
     def events(self) -> Sequence[Envelope]:
@@ -46,6 +45,11 @@ class BatchedWork(UnitOfWork):
         """Always raises NotInBatch: the intent must be on record before the call, and the call made once."""
         raise self._not_here()
 
+    def require_not_asked(self) -> None:
+        """Raise NotInBatch if the handler asked; it may have swallowed the answer."""
+        if self._asked:
+            raise self._not_here()
+
     def _not_here(self) -> NotInBatch:
-        self.asked = True
+        self._asked = True
         return NotInBatch("this event runs by itself")
