@@ -21,7 +21,7 @@ from millrace.declarations import WorkerGroup
 from millrace.errors import InvalidEvent, PublishError, UnknownSchemaVersion
 from millrace.publishing.message import Message
 
-from workers.lane.entry import Entry
+from workers.lane.entry import Entry, is_fresh
 from workers.lane.step import Lane
 from workers.liveness import WatchedConsumer
 from workers.newer import Newer
@@ -59,7 +59,7 @@ class GuardedConsumer(WatchedConsumer):
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
         """Wrap Celery's own handler of messages."""
         self._to_pool = super().create_task_handler(*args, **kwargs)
-        self._guard = Guard(self.runtime, self.alive)
+        self.guard = Guard(self.runtime, self.alive)
         return self._on_message
 
     def _on_message(self, message: IncomingMessage) -> None:
@@ -68,22 +68,21 @@ class GuardedConsumer(WatchedConsumer):
         if lane is not None:
             if lane.closing:
                 return
-            lane.arrived(message)
+            lane.acks.arrived(message.delivery_tag, message)
         with self._surviving(message):
-            received = self._guard.accept(message)
+            received = self.guard.accept(message)
             if received is None:
                 return
-            entry = Entry(message, received)
-            if lane is not None and entry.fresh:
-                lane.take(entry)
+            if lane is not None and is_fresh(message, received):
+                lane.take(Entry(message.delivery_tag, received, message))
             else:
-                self.run_singly(entry)
+                self.run_singly(message, received)
 
-    def run_singly(self, entry: Entry) -> None:
+    def run_singly(self, message: IncomingMessage, received: Received) -> None:
         """Hand an event to the pool, where it is claimed before its handler runs, in a process that can be killed."""
-        with self._surviving(entry.message):
-            self._guard.rewrite(entry.message, entry.received)
-            self._to_pool(entry.message)
+        with self._surviving(message):
+            self.guard.rewrite(message, received)
+            self._to_pool(message)
 
     @contextmanager
     def _surviving(self, message: IncomingMessage) -> Iterator[None]:
@@ -93,12 +92,12 @@ class GuardedConsumer(WatchedConsumer):
         except (*self.connection_errors, *self.channel_errors):
             raise
         except Exception as error:
-            self._guard.give_up(message, error)
+            self.guard.give_up(message, error)
 
     def on_decode_error(self, message: IncomingMessage, exc: Exception) -> None:
         """Take what cannot be decoded to the dead letters (Celery would ack it away)."""
         with self._surviving(message):
-            self._guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
+            self.guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
 
 
 def refuse_compression() -> None:
@@ -145,6 +144,14 @@ class Guard:
                 self._settle(message, later, requeue=True)
             return None
         return None if self._too_early(message, received) else received
+
+    def usual(self, delivery: Delivery) -> Received | None:
+        """The event of a message with which nothing is wrong; None if it must be looked at by `accept`."""
+        try:
+            received = receive(delivery, self._runtime.catalog, self._trusted)
+        except Exception:  # it is met again where it is told of
+            return None
+        return received if received.eta is None and received.envelope.type in self._handled else None
 
     def rewrite(self, message: IncomingMessage, received: Received) -> None:
         """Make a message the Celery task that runs its event."""

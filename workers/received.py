@@ -13,7 +13,6 @@ from millrace.envelope import (
     MAX_BYTES,
     Envelope,
     from_plain,
-    has_unusual_numbers,
     open_payload,
     parse_json,
     parse_object,
@@ -29,8 +28,9 @@ CELERY_SOURCE = "/celery"
 PLAIN_SOURCE = "/plain"
 MAX_GENERATION = 1_000_000
 #: An envelope of so many bytes surely fits when it is written anew: text grows at most sixfold (an escape for a byte),
-#: a number of usual form less, and what is added (attributes that were left out, an alias' type) is some hundred bytes.
-SURELY_FITS = MAX_BYTES // 8
+#: a number less (1e15), and what is added (attributes that were left out, an alias' type) is some hundred bytes. Nor
+#: can an integer in it have more digits than Python writes (4,300).
+SURELY_FITS = MAX_BYTES // 16
 #: In seconds: 28 binary levels.
 LONGEST_ETA = 2**28 - 2
 
@@ -75,7 +75,7 @@ def receive(delivery: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Re
         received, as_it_came = _native(delivery, catalog, trusted, generation), False
     else:
         received, as_it_came = _event(delivery, catalog, generation)
-    if not (as_it_came and len(delivery.body) <= SURELY_FITS and not has_unusual_numbers(delivery.body)):
+    if not as_it_came or len(delivery.body) > SURELY_FITS:
         Envelope.from_bytes(received.envelope.to_bytes())  # as a delay and the pool must: ours may be larger, or deeper
     return received
 

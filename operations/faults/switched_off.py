@@ -99,7 +99,7 @@ def _hand_on(unchecked: Callable[[guard.Guard, IncomingMessage], bool]) -> None:
     def around(_original: Original) -> Original:
         def create_task_handler(self: guard.GuardedConsumer, *arguments: Any, **named: Any) -> Original:
             inner = Consumer.create_task_handler(self, *arguments, **named)
-            self._guard = guarding = guard.Guard(self.runtime, self.alive)
+            self.guard = guarding = guard.Guard(self.runtime, self.alive)
 
             def on_message(message: IncomingMessage) -> None:
                 self.came += 1

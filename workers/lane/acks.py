@@ -14,20 +14,21 @@ class Acks:
 
     def __init__(self, channel: Any) -> None:
         self._channel = channel
-        self._open: dict[int, IncomingMessage] = {}
+        #: by tag, with the message of what others may settle
+        self._open: dict[int, IncomingMessage | None] = {}
 
-    def arrived(self, message: IncomingMessage) -> None:
-        """A message has come, whoever gets it."""
-        self._open[message.delivery_tag] = message
+    def arrived(self, tag: int, message: IncomingMessage | None = None) -> None:
+        """A message has come, whoever gets it; give it again to say that others may settle it."""
+        self._open[tag] = message
 
-    def ack(self, messages: Iterable[IncomingMessage]) -> None:
+    def ack(self, tags: Iterable[int]) -> None:
         """Ack these, and no other."""
-        mine = {message.delivery_tag for message in messages}
+        mine = set(tags)
         settled, together = [], 0
         for tag, message in self._open.items():
             if tag in mine:
                 together = tag
-            elif not message.acknowledged:
+            elif message is None or not message.acknowledged:
                 break
             settled.append(tag)
         if together:

@@ -6,15 +6,17 @@ from typing import Any
 
 from celery import bootsteps
 from celery.worker.consumer.tasks import Tasks
-from kombu.message import Message as IncomingMessage
 from millrace.derived import BATCH_SECONDS, STORE_SECONDS
+from millrace.envelope import CONTENT_TYPE
 
 from workers.database import connect
 from workers.lane.acks import Acks
 from workers.lane.batch import Batches
-from workers.lane.entry import Entry
+from workers.lane.deliveries import RawDelivery
+from workers.lane.entry import FIRST_WAYS, Entry
 from workers.lane.frames import take_in
 from workers.lane.telling import tell
+from workers.received import Delivery
 from workers.runtime import Runtime
 
 #: A stopping lane begins no batch later than this; what it still holds goes back to the queue.
@@ -37,7 +39,8 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         )
         self._consumer = consumer
         self._waiting: deque[Entry] = deque()
-        self._acks = Acks(None)
+        #: of the connection's channel
+        self.acks = Acks(None)
         self._turn_is_due = False
         #: whether what comes now is not taken any more
         self.closing = True
@@ -46,7 +49,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, consumer: Any) -> None:
         """Begin anew on a connection; whatever came on another one comes again."""
         self._waiting.clear()
-        self._acks = Acks(consumer.task_consumer.channel)
+        self.acks = Acks(consumer.task_consumer.channel)
         self._turn_is_due = False
         self.closing = False
 
@@ -65,10 +68,6 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
             self._settle()
         consumer.event_dispatcher.flush()
 
-    def arrived(self, message: IncomingMessage) -> None:
-        """A message has come, whatever becomes of it."""
-        self._acks.arrived(message)
-
     def take(self, entry: Entry) -> None:
         """Let an event wait for the next batch, which begins as soon as the loop turns."""
         self._waiting.append(entry)
@@ -85,7 +84,22 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _take_in(self) -> bool:
         consumer = self._consumer
-        return take_in(consumer.connection.connection, consumer.task_consumer.channel.channel_id)
+        return take_in(consumer.connection.connection, consumer.task_consumer.channel.channel_id, self._take_usual)
+
+    def _take_usual(self, raw: RawDelivery) -> bool:
+        """Take a delivery at once if all about it is as usual; else py-amqp brings it to the guard."""
+        place = None if self.closing else raw.usual(FIRST_WAYS)
+        if place is None:
+            return False
+        tag, exchange = place
+        delivery = Delivery(body=raw.body, content_type=CONTENT_TYPE, headers={}, properties={}, exchange=exchange)
+        received = self._consumer.guard.usual(delivery)
+        if received is None:
+            return False
+        self._consumer.came += 1
+        self.acks.arrived(tag)
+        self.take(Entry(tag, received, raw, self._consumer.task_consumer.channel))
+        return True
 
     def _turn_soon(self) -> None:
         if not self._turn_is_due:
@@ -99,7 +113,8 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         while len(self._waiting) < self._size and self._take_in():
             pass  # what has arrived meanwhile; no more is waited for
         for entry in self._settle():
-            self._consumer.run_singly(entry)
+            self.acks.arrived(entry.tag, entry.message)
+            self._consumer.run_singly(entry.message, entry.received)
         if self._waiting:
             self._turn_soon()
 
@@ -107,7 +122,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         """Settle one batch; returns the events that are left to run one by one."""
         settled = self._batches.settle(self._waiting)
         try:
-            self._acks.ack(entry.message for each in settled.committed for entry in each.entries)
+            self.acks.ack(entry.tag for each in settled.committed for entry in each.entries)
         finally:
             tell(settled.committed, self._group, self._consumer.event_dispatcher)
         return settled.aside

@@ -1,13 +1,13 @@
 """The envelope, whatever comes: an Envelope that can be written and read again, or InvalidEvent, and nothing else."""
 
+import json
 from typing import Any
 
-import pydantic_core
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from millrace import Envelope, InvalidEvent
-from millrace.envelope import MAX_BYTES, check_numbers, from_plain, has_unusual_numbers, open_payload, parse_json
+from millrace.envelope import MAX_BYTES, from_plain, open_payload, parse_json
 
 from tests.strategies import ANY_JSON, ANY_TEXT, BODIES, CATALOG, EVENTS, FREE, IDS, Free, damaged, encoded
 
@@ -103,12 +103,9 @@ _TEXTS = st.recursive(
 
 @given(text=_TEXTS)
 def test_a_number_that_is_too_large_is_found_however_it_is_written(text: str) -> None:
-    """Only what looks unusual is searched for one."""
-    value = pydantic_core.from_json(text, allow_inf_nan=False)
-    try:
-        check_numbers(value, "envelope")
-    except InvalidEvent:
-        assert has_unusual_numbers(text.encode())
+    """Else it would be null when it is written anew."""
+    value = json.loads(text)
+    if "inf" in repr(value):
         with pytest.raises(InvalidEvent, match="finite"):
             parse_json(text.encode())
     else:

@@ -39,27 +39,44 @@ def delivered(count: int) -> tuple[FakeChannel, Acks, list[Any]]:
     acks = Acks(channel)
     messages = [FakeMessage(tag) for tag in range(1, count + 1)]
     for message in messages:
-        acks.arrived(message)  # type: ignore[arg-type]
+        acks.arrived(message.delivery_tag, message)  # type: ignore[arg-type]
     return channel, acks, messages
+
+
+def tags(messages: list[Any]) -> list[int]:
+    return [message.delivery_tag for message in messages]
 
 
 def test_a_whole_batch_is_one_frame() -> None:
     channel, acks, messages = delivered(100)
-    acks.ack(messages)
+    acks.ack(tags(messages))
     assert (channel.acked, channel.frames) == (set(range(1, 101)), 1)
 
 
 def test_what_the_pool_has_is_not_passed() -> None:
-    channel, acks, messages = delivered(5)
-    acks.ack([messages[0], messages[1], messages[3], messages[4]])
+    channel, acks, _ = delivered(5)
+    acks.ack([1, 2, 4, 5])
     assert (channel.acked, channel.unacked) == ({1, 2, 4, 5}, {3})
+
+
+def test_what_only_the_lane_can_settle_is_not_passed() -> None:
+    """It has no message yet that could tell."""
+    channel = FakeChannel(unacked={1, 2, 3})
+    acks = Acks(channel)
+    for tag in (1, 2, 3):
+        acks.arrived(tag)
+    acks.ack([2, 3])
+    assert channel.unacked == {1}
+    acks.arrived(1, FakeMessage(1))  # type: ignore[arg-type]
+    acks.ack([1])
+    assert channel.unacked == set()
 
 
 def test_what_others_have_settled_is_passed() -> None:
     channel, acks, messages = delivered(3)
     channel.basic_ack(2)
     messages[1].acknowledged = True
-    acks.ack([messages[0], messages[2]])
+    acks.ack([1, 3])
     assert (channel.unacked, channel.frames) == (set(), 2)
 
 
@@ -74,7 +91,6 @@ def test_just_the_batch_is_acked(owners: list[str], order: Any) -> None:
         message.acknowledged = True
     batch = by_owner.get("lane", [])
     order.shuffle(batch)
-    acks.ack(batch)
-    later = by_owner.get("later", [])
-    acks.ack(later)
+    acks.ack(tags(batch))
+    acks.ack(tags(by_owner.get("later", [])))
     assert channel.unacked == {message.delivery_tag for message in by_owner.get("pool", [])}

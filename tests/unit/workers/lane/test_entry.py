@@ -7,34 +7,34 @@ import pytest
 from millrace import names, seal
 from millrace.events import UserSignedUp
 
-from workers.lane.entry import Entry
+from workers.lane.entry import is_fresh
 from workers.received import Received
 
 _PAYLOAD = UserSignedUp(user_id="1")
 
 
-def entry(*, generation: int = 0, headers: dict[str, Any] | None = None, **delivery: Any) -> Entry:
+def fresh(*, generation: int = 0, headers: dict[str, Any] | None = None, **delivery: Any) -> bool:
     message = Mock(delivery_info={"redelivered": False, "exchange": names.IN, **delivery}, headers=headers or {})
     envelope = seal(_PAYLOAD, source="/x", id="1")
-    return Entry(message, Received(envelope=envelope, payload=_PAYLOAD, generation=generation))
+    return is_fresh(message, Received(envelope=envelope, payload=_PAYLOAD, generation=generation))
 
 
 @pytest.mark.parametrize("exchange", [names.IN, names.EVENTS, names.GROUPS])
 def test_a_first_delivery_is_fresh(exchange: str) -> None:
-    assert entry(exchange=exchange).fresh
+    assert fresh(exchange=exchange)
 
 
 @pytest.mark.parametrize(
     "suspect",
     [
-        entry(redelivered=True),
-        entry(headers={"x-delivery-count": 1}),
-        entry(generation=1),
-        entry(exchange=names.DELAY_EXIT),
-        entry(exchange=names.delay_level(3)),
-        entry(exchange=""),
+        {"redelivered": True},
+        {"headers": {"x-delivery-count": 1}},
+        {"generation": 1},
+        {"exchange": names.DELAY_EXIT},
+        {"exchange": names.delay_level(3)},
+        {"exchange": ""},
     ],
     ids=["redelivered", "delivery count", "replay", "delay's exit", "delay's level", "by hand"],
 )
-def test_what_may_have_begun_is_not(suspect: Entry) -> None:
-    assert not suspect.fresh
+def test_what_may_have_begun_is_not(suspect: dict[str, Any]) -> None:
+    assert not fresh(**suspect)
