@@ -1,5 +1,6 @@
 """The Celery app: base settings, routes from the catalog, and what Celery's own senders need."""
 
+import math
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from millrace.declarations import Catalog, Payload
 from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, timing
 
 from workers.guard import refuse_compression
+from workers.lane.step import Lane
 from workers.runtime import Runtime
 from workers.settings import Settings, from_environment
 from workers.tasks import register
@@ -132,6 +134,9 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
         task_time_limit=timing(runtime.group).hard_limit,
         worker_consumer="workers.guard:GuardedConsumer",
     )
+    if runtime.lane is not None:
+        app.steps["consumer"].add(Lane)
+        app.conf.worker_prefetch_multiplier = math.ceil(runtime.lane.prefetch / runtime.settings.concurrency)
     for command in set(Panel.data) - HARMLESS_COMMANDS:
         del Panel.data[command]
     refuse_compression()

@@ -1,12 +1,15 @@
 """Connections to the store: SQLite for one machine, PostgreSQL for real use."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event
+import psycopg
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
@@ -22,22 +25,40 @@ _SQLITE_OUTAGES = ("locked", "unable to open", "disk", "readonly")
 _WRITING = {"millrace_writing": True}
 
 
-def connect(url: str, *, patience: float = PATIENCE_SECONDS) -> Engine:
+def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False) -> Engine:
     """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet.
 
-    `patience` bounds, in seconds, the wait for another's lock.
+    `patience` bounds, in seconds, the wait for another's lock. With `forks`, the process may fork between two
+    transactions: SQLite's file is not open then (its locks would be lost in the child, unnoticed by it), and a child
+    keeps no server believing that its parent is still there.
     """
     if url.startswith("sqlite"):
-        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": min(patience, 1.0)})
+        pool = NullPool if forks else None
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": min(patience, 1.0)}, poolclass=pool)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", partial(_begin_sqlite, patience))
         return engine
     limits = {**POSTGRES_LIMITS, "lock_timeout": round(patience * 1000)}
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     settings = {"options": options, "connect_timeout": 10, "tcp_user_timeout": 20_000, "application_name": "millrace"}
-    return create_engine(
+    engine = create_engine(
         url, hide_parameters=True, connect_args=settings, pool_pre_ping=True, isolation_level="READ COMMITTED"
     )
+    if forks:
+        _let_go_in_children(engine)
+    return engine
+
+
+def _let_go_in_children(engine: Engine) -> None:
+    opened: WeakSet[Any] = WeakSet()
+    event.listen(engine, "connect", lambda driver, _record: opened.add(driver))
+
+    def let_go() -> None:
+        for driver in opened:
+            with suppress(psycopg.OperationalError):  # closed already
+                os.close(driver.fileno())
+
+    os.register_at_fork(after_in_child=let_go)
 
 
 def _prepare_sqlite(raw: sqlite3.Connection, _record: Any) -> None:

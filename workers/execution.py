@@ -2,8 +2,10 @@
 
 import time
 import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from millrace.envelope import Envelope, fingerprint
 from millrace.errors import Discard, Permanent, PublishError
@@ -12,7 +14,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from workers import inbox
 from workers.database import is_outage
-from workers.handling import Handler
 from workers.outgoing import Failure, delayed, event_letter
 from workers.overrun import Overran, interrupted_after
 from workers.received import Received
@@ -61,23 +62,15 @@ class Execution:
                 return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
 
     def _claim(self) -> inbox.Verdict:
-        request = inbox.Request(
-            group=self.runtime.group.name,
-            envelope=self._event,
-            fingerprint=fingerprint(self.received.payload),
-            generation=self.received.generation,
-            owner=self.runtime.worker,
-            lease_seconds=self.runtime.timing.lease,
-            max_attempts=self.runtime.group.retry.attempts,
-        )
-        return self.runtime.inbox.claim(request)
+        return self.runtime.inbox.claim(claim_request(self.runtime, self.received, self.runtime.worker))
 
     def _attempt(self, held: inbox.Claim) -> Report:
         handler = self.runtime.handlers[self._event.type]
         work = self._work(held, repeatable=handler.external_may_repeat)
         started = time.monotonic()
         try:
-            discarded = self._run(handler, work)
+            limit = interrupted_after(self.runtime.timing.soft_limit)
+            discarded = run_handler(partial(handler, self.received.payload, work), limit)
             if discarded is None:
                 return self._complete(held, work, inbox.PROCESSED, started)
             return self._complete(held, None, inbox.DISCARDED, started, note=discarded)
@@ -85,20 +78,6 @@ class Execution:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except Exception as error:  # whatever a handler raises decides over its own event only
             return self._failed(held, error, _milliseconds(started))
-
-    def _run(self, handler: Handler[Any], work: UnitOfWork) -> str | None:
-        """Run the handler, no longer than its group has declared; gives the reason if it discards the event."""
-        try:
-            with interrupted_after(self.runtime.timing.soft_limit):
-                handler(self.received.payload, work)
-        except Discard as reason:
-            return str(reason)
-        except SQLAlchemyError as error:
-            overran = _overrun_behind(error)
-            if overran is None:
-                raise
-            raise Overran(str(overran)) from error
-        return None
 
     def _work(self, held: inbox.Claim, *, repeatable: bool) -> UnitOfWork:
         runtime = self.runtime
@@ -173,6 +152,37 @@ class Execution:
             self.runtime.sender.send_one(message)
         except PublishError as error:
             raise GiveBack(f"cannot hand the event to the broker: {error}") from error
+
+
+def claim_request(runtime: Runtime, received: Received, owner: str) -> inbox.Request:
+    """What a delivery of this event asks of the inbox."""
+    return inbox.Request(
+        group=runtime.group.name,
+        envelope=received.envelope,
+        fingerprint=fingerprint(received.payload),
+        generation=received.generation,
+        owner=owner,
+        lease_seconds=runtime.timing.lease,
+        max_attempts=runtime.group.retry.attempts,
+    )
+
+
+def run_handler(call: Callable[[], None], limit: AbstractContextManager[None]) -> str | None:
+    """Run a handler within a time limit; gives the reason if it discards its event.
+
+    Raises what the handler raises, and Overran if its time was over.
+    """
+    try:
+        with limit:
+            call()
+    except Discard as reason:
+        return str(reason)
+    except SQLAlchemyError as error:
+        overran = _overrun_behind(error)
+        if overran is None:
+            raise
+        raise Overran(str(overran)) from error
+    return None
 
 
 def _overrun_behind(error: BaseException) -> Overran | None:

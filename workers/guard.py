@@ -6,7 +6,8 @@ message is checked here first, and what Celery then sees was written by us.
 
 import socket
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from millrace.declarations import WorkerGroup
 from millrace.errors import InvalidEvent, PublishError, UnknownSchemaVersion
 from millrace.publishing.message import Message
 
+from workers.lane.entry import Entry, is_fresh
+from workers.lane.step import Lane
 from workers.liveness import WatchedConsumer
 from workers.newer import Newer
 from workers.outgoing import Failure, dead_letter, delayed, short_id
@@ -43,39 +46,58 @@ class GuardedConsumer(WatchedConsumer):
 
         default_steps = STEPS
 
+    #: the step that runs short handlers in batches, where the group has one (workers.lane)
+    lane: Lane | None = None
+
     def __init__(self, *args: Any, app: Celery, **kwargs: Any) -> None:
-        self._runtime: Runtime = app.conf[RUNTIME_KEY]
-        self.group = self._runtime.group.name
+        self.runtime: Runtime = app.conf[RUNTIME_KEY]
+        self.group = self.runtime.group.name
         self.queue = names.group_queue(self.group)
-        self.longest_task = self._runtime.timing.grace
+        self.longest_task = self.runtime.timing.grace
         super().__init__(*args, app=app, **kwargs)
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
         """Wrap Celery's own handler of messages."""
-        inner = super().create_task_handler(*args, **kwargs)
-        self._guard = guard = Guard(self._runtime, self.alive)
-        passing_on = (*self.connection_errors, *self.channel_errors)
+        self._to_pool = super().create_task_handler(*args, **kwargs)
+        self.guard = Guard(self.runtime, self.alive)
+        return self._on_message
 
-        def on_message(message: IncomingMessage) -> None:
-            self.came += 1
-            try:
-                if guard.admit(message):
-                    inner(message)
-            except passing_on:
-                raise
-            except Exception as error:  # an error of the guard itself must not stop the worker
-                guard.give_up(message, error)
+    def _on_message(self, message: IncomingMessage) -> None:
+        self.came += 1
+        lane = self.lane
+        if lane is not None:
+            if lane.closing:
+                return
+            lane.acks.arrived(message.delivery_tag, message)
+        with self._surviving(message):
+            received = self.guard.accept(message)
+            if received is None:
+                return
+            if lane is not None and is_fresh(message, received):
+                lane.take(Entry(message.delivery_tag, received, message))
+            else:
+                self.run_singly(message, received)
 
-        return on_message
+    def run_singly(self, message: IncomingMessage, received: Received) -> None:
+        """Hand an event to the pool, where it is claimed before its handler runs, in a process that can be killed."""
+        with self._surviving(message):
+            self.guard.rewrite(message, received)
+            self._to_pool(message)
 
-    def on_decode_error(self, message: IncomingMessage, exc: Exception) -> None:
-        """Take what cannot be decoded to the dead letters (Celery would ack it away)."""
+    @contextmanager
+    def _surviving(self, message: IncomingMessage) -> Iterator[None]:
+        """An error of the guard itself must not stop the worker: its message goes to the dead letters."""
         try:
-            self._guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
+            yield
         except (*self.connection_errors, *self.channel_errors):
             raise
         except Exception as error:
-            self._guard.give_up(message, error)
+            self.guard.give_up(message, error)
+
+    def on_decode_error(self, message: IncomingMessage, exc: Exception) -> None:
+        """Take what cannot be decoded to the dead letters (Celery would ack it away)."""
+        with self._surviving(message):
+            self.guard.bury(message, InvalidEvent("message", f"cannot be decoded: {exc}"))
 
 
 def refuse_compression() -> None:
@@ -101,6 +123,13 @@ class Guard:
 
     def admit(self, message: IncomingMessage) -> bool:
         """Rewrite an accepted message for Celery and return True; else settle it and return False."""
+        received = self.accept(message)
+        if received is not None:
+            self.rewrite(message, received)
+        return received is not None
+
+    def accept(self, message: IncomingMessage) -> Received | None:
+        """The event of a message that is to run now; None for any other, which is settled."""
         delivery = delivery_of(message)
         try:
             received = receive(delivery, self._runtime.catalog, self._trusted)
@@ -113,9 +142,19 @@ class Guard:
             else:
                 log.warning("waiting for another release", group=self._group.name, problem=error.field)
                 self._settle(message, later, requeue=True)
-            return False
-        if self._too_early(message, received):
-            return False
+            return None
+        return None if self._too_early(message, received) else received
+
+    def usual(self, delivery: Delivery) -> Received | None:
+        """The event of a message with which nothing is wrong; None if it must be looked at by `accept`."""
+        try:
+            received = receive(delivery, self._runtime.catalog, self._trusted)
+        except Exception:  # it is met again where it is told of
+            return None
+        return received if received.eta is None and received.envelope.type in self._handled else None
+
+    def rewrite(self, message: IncomingMessage, received: Received) -> None:
+        """Make a message the Celery task that runs its event."""
         redelivered = bool(message.delivery_info.get("redelivered"))
         headers, body = celery_request(received, self._group.name, redelivered)
         message.headers = headers
@@ -124,7 +163,6 @@ class Guard:
         message.content_type, message.content_encoding = "application/json", "utf-8"
         message.properties["correlation_id"] = headers["id"]
         message.properties.pop("reply_to", None)
-        return True
 
     def _too_early(self, message: IncomingMessage, received: Received) -> bool:
         """Send a message with an `eta` to come to its delay, so that no worker holds it in memory."""

@@ -1,7 +1,8 @@
 """How business functions become handlers: the decorator, and the table of what a group handles."""
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
 from typing import Any, Generic, TypeVar
 
 from millrace.declarations import Payload, WorkerGroup
@@ -12,6 +13,7 @@ from workers.work import UnitOfWork
 
 EventT = TypeVar("EventT", bound=Payload)
 Function = Callable[[EventT, UnitOfWork], None]
+BatchFunction = Callable[[Sequence[EventT], UnitOfWork], None]
 
 
 class HandlerMissing(Exception):
@@ -61,6 +63,18 @@ class Handler(Generic[EventT]):
         return send_to_group(self.group, self.payload.model_validate(fields))
 
 
+class BatchHandler(Handler[EventT]):
+    """A business function of many events at once; where there is but one, of a list of one."""
+
+    def __init__(self, payload: type[EventT], together: BatchFunction[EventT]) -> None:
+        @wraps(together)
+        def alone(event: EventT, work: UnitOfWork) -> None:
+            together([event], work)
+
+        super().__init__(payload, alone)
+        self.together = together
+
+
 def handles(
     payload: type[EventT], *, needs: Level = Level.TRANSACTIONAL, external_may_repeat: bool = False
 ) -> Callable[[Function[EventT]], Handler[EventT]]:
@@ -72,6 +86,19 @@ def handles(
 
     def register(function: Function[EventT]) -> Handler[EventT]:
         return Handler(payload, function, needs, external_may_repeat=external_may_repeat)
+
+    return register
+
+
+def handles_batch(payload: type[EventT]) -> Callable[[BatchFunction[EventT]], BatchHandler[EventT]]:
+    """Make a function `(events, work)` the handler of all events of a payload class that are there at a time.
+
+    Its effects and the outcomes of all its events commit together; `work.events` are their envelopes. If it raises, it
+    is called again with fewer, until the event that fails is alone. The group's `longest_runtime` bounds one call.
+    """
+
+    def register(function: BatchFunction[EventT]) -> BatchHandler[EventT]:
+        return BatchHandler(payload, function)
 
     return register
 

@@ -1,13 +1,23 @@
 """Logging: one line per record, JSON unless a person is watching."""
 
+import json
 import logging
 import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 import structlog
+
+#: Written to a pipe at once, so much is not mixed with what other processes write (POSIX, PIPE_BUF on Linux).
+_WHOLE = 4096
+#: the handler that writes JSON, if that is how this process logs
+_json: logging.StreamHandler[Any] | None = None
 
 
 def configure_logs(level: int = logging.INFO) -> None:
     """Send structlog's and the standard library's records to stderr in the same shape."""
+    global _json  # noqa: PLW0603 (a process has one way to log)
     on_terminal = sys.stderr.isatty()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -25,11 +35,37 @@ def configure_logs(level: int = logging.INFO) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler()
+    handler: logging.StreamHandler[Any] = logging.StreamHandler()
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=final))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    _json = None if on_terminal else handler
     # They say again what the outcome's line says, or nothing that anyone asks for.
     for chatty in ("celery.app.trace", "celery.worker.strategy", "httpx"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def log_many(logger: str, level: int, event: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """Log many records of one kind in the same shape as any other, JSON in one piece, for a fraction of the cost."""
+    if not logging.getLogger(logger).isEnabledFor(level):
+        return
+    if _json is None:
+        for record in records:
+            structlog.get_logger(logger).log(level, event, **record)
+        return
+    stamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    end = {"event": event, "logger": logger, "level": logging.getLevelName(level).lower(), "timestamp": stamp}
+    piece = ""
+    _json.acquire()
+    try:
+        for record in records:
+            line = json.dumps({**record, **end}) + _json.terminator
+            if len(piece) + len(line) > _WHOLE:
+                _json.stream.write(piece)
+                piece = ""
+            piece += line
+        _json.stream.write(piece)
+        _json.flush()
+    finally:
+        _json.release()

@@ -3,7 +3,7 @@
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 from millrace.errors import Retryable
 
@@ -12,9 +12,24 @@ class Overran(Retryable):
     """The handler ran longer than its group's declared longest runtime."""
 
 
+class TimeLimit:
+    """Raises Overran in its body once that has run so long; within `interrupting()`, as often as wanted."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        signal.setitimer(signal.ITIMER_REAL, self._seconds)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 @contextmanager
-def interrupted_after(seconds: float) -> Iterator[None]:
-    """Raise Overran in the body once it has run so long; main thread only (signal SIGALRM).
+def interrupting(seconds: float) -> Iterator[TimeLimit]:
+    """Gives a time limit, main thread only (signal SIGALRM).
 
     Celery's soft limit also counts the transactions around the handler, and may hit a process that is idle again.
     """
@@ -23,9 +38,14 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         raise Overran(f"the handler ran longer than its declared {seconds:g} s")
 
     before = signal.signal(signal.SIGALRM, overran)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        yield
+        yield TimeLimit(seconds)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def interrupted_after(seconds: float) -> Iterator[None]:
+    """Raise Overran in the body once it has run so long."""
+    with interrupting(seconds) as limit, limit:
+        yield

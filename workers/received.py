@@ -10,6 +10,7 @@ from millrace import names
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import (
     CONTENT_TYPE,
+    MAX_BYTES,
     Envelope,
     from_plain,
     open_payload,
@@ -26,6 +27,10 @@ GENERATION_HEADER = "x-millrace-generation"
 CELERY_SOURCE = "/celery"
 PLAIN_SOURCE = "/plain"
 MAX_GENERATION = 1_000_000
+#: An envelope of so many bytes surely fits when it is written anew: text grows at most sixfold (an escape for a byte),
+#: a number less (1e15), and what is added (attributes that were left out, an alias' type) is some hundred bytes. Nor
+#: can an integer in it have more digits than Python writes (4,300).
+SURELY_FITS = MAX_BYTES // 16
 #: In seconds: 28 binary levels.
 LONGEST_ETA = 2**28 - 2
 
@@ -67,16 +72,19 @@ def receive(delivery: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Re
         raise InvalidEvent("properties", "cannot be decoded")
     generation = 0 if delivery.exchange == names.IN else _generation(delivery.headers)
     if "task" in delivery.headers:
-        received = _native(delivery, catalog, trusted, generation)
+        received, as_it_came = _native(delivery, catalog, trusted, generation), False
     else:
-        received = _event(delivery, catalog, generation)
-    Envelope.from_bytes(received.envelope.to_bytes())  # as a delay and the pool must: ours may be larger, or deeper
+        received, as_it_came = _event(delivery, catalog, generation)
+    if not as_it_came or len(delivery.body) > SURELY_FITS:
+        Envelope.from_bytes(received.envelope.to_bytes())  # as a delay and the pool must: ours may be larger, or deeper
     return received
 
 
-def _event(delivery: Delivery, catalog: Catalog, generation: int) -> Received:
+def _event(delivery: Delivery, catalog: Catalog, generation: int) -> tuple[Received, bool]:
+    """The event, and whether it came as an envelope."""
     fields = parse_object(delivery.body)
-    if "specversion" in fields or delivery.content_type == CONTENT_TYPE:
+    as_it_came = "specversion" in fields or delivery.content_type == CONTENT_TYPE
+    if as_it_came:
         envelope = Envelope.from_fields(fields)
     else:
         envelope = from_plain(
@@ -85,7 +93,7 @@ def _event(delivery: Delivery, catalog: Catalog, generation: int) -> Received:
     payload = open_payload(envelope, catalog)
     if envelope.type != payload.event_type:  # it came under an alias
         envelope = envelope.model_copy(update={"type": payload.event_type})
-    return Received(envelope=envelope, payload=payload, generation=generation)
+    return Received(envelope=envelope, payload=payload, generation=generation), as_it_came
 
 
 def _native(delivery: Delivery, catalog: Catalog, trusted: frozenset[str], generation: int) -> Received:

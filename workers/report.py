@@ -1,18 +1,26 @@
 """One structured log line and a few metrics per outcome; ids only, never payloads."""
 
+import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
 
+import prometheus_client
 import structlog
 from millrace.envelope import Envelope
-from prometheus_client import Counter, Histogram
+from prometheus_client import Histogram
+
+from workers.logs import log_many
 
 #: What ended well, or will go on by itself, is information; the rest asks for a look.
 _QUIET = frozenset({"processed", "discarded", "absorbed", "waiting"})
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600)
 
-OUTCOMES = Counter("millrace_outcomes_total", "Outcomes of deliveries", ["group", "type", "outcome"])
-ATTEMPTS = Counter("millrace_attempts_total", "Runs of a handler", ["group", "type"])
+OUTCOMES = prometheus_client.Counter("millrace_outcomes_total", "Outcomes of deliveries", ["group", "type", "outcome"])
+ATTEMPTS = prometheus_client.Counter("millrace_attempts_total", "Runs of a handler", ["group", "type"])
 DURATION = Histogram("millrace_handler_seconds", "Time of one attempt", ["group", "type"], buckets=_SECONDS)
 LAG = Histogram("millrace_lag_seconds", "From an event's time to its outcome", ["group", "type"], buckets=_SECONDS)
 
@@ -31,26 +39,43 @@ class Report:
 
 
 def publish_report(report: Report, envelope: Envelope, group: str) -> None:
-    """Log the outcome and count it; trouble with that changes no outcome."""
+    """Log the outcome of one delivery and count it."""
+    publish_reports([(report, envelope)], group)
+
+
+def publish_reports(reports: Sequence[tuple[Report, Envelope]], group: str) -> None:
+    """Log outcomes and count them; trouble with that changes no outcome."""
     try:
-        _count(report, envelope, group)
+        _count(reports, group)
     except Exception as error:  # metrics are files, and a disk may be full
-        log.warning("not counted", id=envelope.id, group=group, error=type(error).__name__)
-    _log(report, envelope, group)
+        log.warning("not counted", group=group, error=type(error).__name__)
+    for level, quiet in ((logging.INFO, True), (logging.WARNING, False)):
+        records = [_record(*each, group) for each in reports if (each[0].outcome in _QUIET) == quiet]
+        if records:
+            log_many("millrace.outcome", level, "outcome", records)
 
 
-def _count(report: Report, envelope: Envelope, group: str) -> None:
-    labels = (group, envelope.type)
-    OUTCOMES.labels(*labels, report.outcome).inc()
-    if report.attempt is not None:
-        ATTEMPTS.labels(*labels).inc()
-    if report.milliseconds is not None:
-        DURATION.labels(*labels).observe(report.milliseconds / 1000)
-    if report.outcome == "processed" and envelope.time is not None:
-        LAG.labels(*labels).observe(max(0.0, (datetime.now(UTC) - envelope.time).total_seconds()))
+def _count(reports: Sequence[tuple[Report, Envelope]], group: str) -> None:
+    """The files of several processes cost most: what is a number is added up first, and each child looked up once."""
+    now = datetime.now(UTC)
+    for (type_, outcome), several in Counter((envelope.type, report.outcome) for report, envelope in reports).items():
+        OUTCOMES.labels(group, type_, outcome).inc(several)
+    attempts = Counter(envelope.type for report, envelope in reports if report.attempt is not None)
+    for type_, several in attempts.items():
+        ATTEMPTS.labels(group, type_).inc(several)
+    for report, envelope in reports:
+        if report.milliseconds is not None:
+            _child(DURATION, group, envelope.type).observe(report.milliseconds / 1000)
+        if report.outcome == "processed" and envelope.time is not None:
+            _child(LAG, group, envelope.type).observe(max(0.0, (now - envelope.time).total_seconds()))
 
 
-def _log(report: Report, envelope: Envelope, group: str) -> None:
+@lru_cache(maxsize=1000)
+def _child(metric: Histogram, group: str, type_: str) -> Histogram:
+    return metric.labels(group, type_)
+
+
+def _record(report: Report, envelope: Envelope, group: str) -> dict[str, Any]:
     fields = {
         "id": envelope.id,
         "source": envelope.source,
@@ -63,5 +88,4 @@ def _log(report: Report, envelope: Envelope, group: str) -> None:
         "note": report.note,
         "trace": envelope.traceparent,
     }
-    say = log.info if report.outcome in _QUIET else log.warning
-    say("outcome", **{name: value for name, value in fields.items() if value is not None})
+    return {name: value for name, value in fields.items() if value is not None}

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from millrace.declarations import Catalog, WorkerGroup
-from millrace.derived import SEND_SECONDS, STORE_SECONDS, Timing, timing
+from millrace.derived import SEND_SECONDS, STORE_SECONDS, LaneSize, Timing, lane_size, timing
 from millrace.publishing.sender import Sender
 from sqlalchemy import Engine
 
@@ -78,10 +78,15 @@ class Runtime:
         """The confirmed sender to delays and dead letters."""
         return Sender(self.settings.broker_url, timeout=SEND_SECONDS)
 
-    @property
+    @cached_property
     def timing(self) -> Timing:
         """The group's time limits."""
         return timing(self.group)
+
+    @property
+    def lane(self) -> LaneSize | None:
+        """The size of its lane, if it has one: a batch's effects, outcomes and outbox must commit together."""
+        return lane_size(self.group) if self.settings.inbox_url is None else None
 
     @property
     def worker(self) -> str:

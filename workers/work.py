@@ -3,7 +3,8 @@
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from millrace import names
@@ -30,6 +31,15 @@ class Overtaken(Retryable):
     """A deferred statement did not change the number of rows it was to change: look again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A statement for the event's transaction, its parameters, and, if it matters, how many rows it must change."""
+
+    statement: Executable
+    parameters: Mapping[str, Any] | None = None
+    rows: int | None = None
+
+
 class UnitOfWork:
     """The work of one event: reads now, writes and publishes deferred to the event's one transaction.
 
@@ -51,13 +61,19 @@ class UnitOfWork:
         self._held = held
         self._store = store or DatabaseStore(engine)
         self._repeatable = repeatable
-        self._statements: list[tuple[Executable, int | None]] = []
-        self._messages: list[tuple[Message, Envelope]] = []
+        #: what was deferred, in order
+        self.statements: list[Deferred] = []
+        self.messages: list[tuple[Message, Envelope]] = []
 
     @property
     def event(self) -> Envelope:
-        """The envelope of the event in hand."""
+        """The envelope of the event in hand, of the first if there are several."""
         return self._held.request.envelope
+
+    @property
+    def events(self) -> Sequence[Envelope]:
+        """The envelopes of all events in hand; more than one only where a handler takes them together."""
+        return [self.event]
 
     @property
     def attempt(self) -> int:
@@ -80,15 +96,17 @@ class UnitOfWork:
         with reading(self._engine) as connection:
             return connection.execute(statement).fetchall()
 
-    def execute(self, statement: Executable, *, rows: int | None = None) -> None:
-        """Defer a statement to the event's transaction.
+    def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None, *, rows: int | None = None
+    ) -> None:
+        """Defer a statement to the event's transaction; one that is made once, and given parameters, costs least.
 
         With `rows`, it must change just so many rows, else nothing is kept and the event is tried again. Raises
         LevelTooLow if the inbox is not in the database: the statement and the outcome could not commit together.
         """
         if self._store.level < Level.TRANSACTIONAL:
             raise LevelTooLow(f"work.execute must have an inbox in the database, got a {self._store.level.name} store")
-        self._statements.append((statement, rows))
+        self.statements.append(Deferred(statement, parameters, rows))
 
     def publish(self, event: Payload, *, partition_key: str | None = None) -> str:
         """Publish an event, or one of the group's own tasks, if and when this event's transaction commits.
@@ -99,7 +117,7 @@ class UnitOfWork:
         the same id. Returns its id, which is the same at every attempt. Raises InvalidEvent if it is not valid.
         """
         group = self._held.request.group
-        text = json.dumps([self.key, len(self._messages), event.event_type])
+        text = json.dumps([self.key, len(self.messages), event.event_type])
         id_ = str(uuid.uuid5(_NAMESPACE, text))
         owner = self._catalog.task_owner(event.event_type)
         if owner is not None and owner.name != group:
@@ -113,7 +131,7 @@ class UnitOfWork:
             traceparent=self.event.traceparent,
         )
         message = event_message(envelope) if owner is None else task_message(envelope, group)
-        self._messages.append((message, envelope))
+        self.messages.append((message, envelope))
         return id_
 
     def external(
@@ -140,15 +158,17 @@ class UnitOfWork:
     @property
     def publishes(self) -> bool:
         """Whether anything was published."""
-        return bool(self._messages)
+        return bool(self.messages)
 
     def flush(self, connection: Connection) -> None:
         """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""
-        for statement, rows in self._statements:
-            result = connection.execute(statement, execution_options={"preserve_rowcount": rows is not None})
+        for deferred in self.statements:
+            rows = deferred.rows
+            options = {"preserve_rowcount": rows is not None}
+            result = connection.execute(deferred.statement, deferred.parameters, execution_options=options)
             if rows is not None and isinstance(result, CursorResult) and result.rowcount != rows:
                 raise Overtaken(f"a statement changed {result.rowcount} rows, {rows} were expected")
-        add_messages(connection, self._messages)
+        add_messages(connection, self.messages)
 
 
 def task_message(envelope: Envelope, group: str) -> Message:

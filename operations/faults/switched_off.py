@@ -99,7 +99,7 @@ def _hand_on(unchecked: Callable[[guard.Guard, IncomingMessage], bool]) -> None:
     def around(_original: Original) -> Original:
         def create_task_handler(self: guard.GuardedConsumer, *arguments: Any, **named: Any) -> Original:
             inner = Consumer.create_task_handler(self, *arguments, **named)
-            self._guard = guarding = guard.Guard(self._runtime, self.alive)
+            self.guard = guarding = guard.Guard(self.runtime, self.alive)
 
             def on_message(message: IncomingMessage) -> None:
                 self.came += 1
@@ -119,9 +119,9 @@ def outbox() -> None:
 
     def flush(_original: Original) -> Original:
         def without_outbox(self: UnitOfWork, connection: Connection) -> None:
-            for statement, _rows in self._statements:
-                connection.execute(statement)
-            sent.extend(message for message, _envelope in self._messages)
+            for deferred in self.statements:
+                connection.execute(deferred.statement, deferred.parameters)
+            sent.extend(message for message, _envelope in self.messages)
 
         return without_outbox
 

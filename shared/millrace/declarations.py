@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cached_property
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -272,11 +273,16 @@ class Catalog:
 
     def payload_class(self, type_: str) -> type[Payload]:
         """The payload class of an event type, an alias or a group's own task; raises UnknownEventType."""
-        for group in self.groups:
-            for payload in group.tasks:
-                if payload.event_type == type_:
-                    return payload
-        return self.event(type_).payload
+        found = self._payload_classes.get(type_)
+        if found is None:
+            raise UnknownEventType(type_)
+        return found
+
+    @cached_property
+    def _payload_classes(self) -> dict[str, type[Payload]]:
+        """By every name; looked at for each event, so it must not take longer in a large catalog."""
+        events = {name: event.payload for event in self.events for name in (event.type, *event.aliases)}
+        return {**events, **{payload.event_type: payload for group in self.groups for payload in group.tasks}}
 
 
 def require_distinct(where: str, names: Sequence[str]) -> None:

@@ -44,6 +44,15 @@ ROLLOUT_WAITS = 40
 ROLLOUT_SECONDS = 600.0
 #: A killed process is gone, and a stopped one has said goodbye, within this.
 END_SECONDS = 2.0
+#: A group whose handlers are declared to end within this has a lane: the loop that runs them still turns in time.
+LANE_RUNTIME_SECONDS = 0.5
+#: The handlers of a batch begin within this, however many wait; then what they did is committed.
+BATCH_SECONDS = 0.5
+#: So long after a batch has begun its parts are tried again if it cannot be committed as a whole.
+HALVING_SECONDS = 2.0
+#: The most events of a batch (measured: more brings little), and the most seconds of work, as declared, in a lane.
+BATCH_EVENTS = 100
+LANE_BACKLOG_SECONDS = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +75,25 @@ def timing(group: WorkerGroup) -> Timing:
     hard = longest + max(1.0, longest * 0.1) + MARGIN_SECONDS
     lease = hard + END_SECONDS
     return Timing(soft_limit=longest, hard_limit=hard, lease=lease, grace=lease + 2 * END_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaneSize:
+    """How much a lane takes at a time, in events."""
+
+    #: committed and acked together
+    batch: int
+    #: waiting in the worker, so that a batch is there when the one before it is done
+    prefetch: int
+
+
+def lane_size(group: WorkerGroup) -> LaneSize | None:
+    """The size of a group's lane; None if its handlers may run for too long to share one."""
+    longest = group.longest_runtime.total_seconds()
+    if longest > LANE_RUNTIME_SECONDS:
+        return None
+    prefetch = min(2 * BATCH_EVENTS, int(LANE_BACKLOG_SECONDS / longest))
+    return LaneSize(batch=prefetch // 2, prefetch=prefetch)
 
 
 def rollout_pause(group: WorkerGroup) -> int:

@@ -123,6 +123,8 @@ def check_numbers(value: object, field: str) -> None:
     left = [value]
     while left:
         each = left.pop()
+        if isinstance(each, str):
+            continue  # most are
         if isinstance(each, dict):
             left.extend(each.values())
         elif isinstance(each, list | tuple):

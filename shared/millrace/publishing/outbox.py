@@ -14,7 +14,8 @@ from millrace.publishing.outbox_table import outbox_table
 from millrace.publishing.publisher import public_envelope
 from millrace.publishing.store_clock import store_now
 
-_ADD = insert(outbox_table(MetaData())).values(created_at=store_now(), due_at=store_now())
+#: Inline: nobody asks for the id, and in a pipeline nobody could.
+_ADD = insert(outbox_table(MetaData())).values(created_at=store_now(), due_at=store_now()).inline()
 
 
 class Outbox:

@@ -8,8 +8,13 @@ from hypothesis import strategies as st
 from millrace import WorkerGroup
 from millrace.catalog import CATALOG
 from millrace.derived import (
+    BATCH_EVENTS,
+    BATCH_SECONDS,
     END_SECONDS,
+    HALVING_SECONDS,
     HEARTBEAT_SECONDS,
+    LANE_BACKLOG_SECONDS,
+    LANE_RUNTIME_SECONDS,
     LOOK_SECONDS,
     LOOP_STUCK_SECONDS,
     NOT_CONSUMING_SECONDS,
@@ -21,6 +26,7 @@ from millrace.derived import (
     SEND_SECONDS,
     SILENCE_SECONDS,
     STORE_SECONDS,
+    lane_size,
     sending_bound,
     timing,
 )
@@ -70,3 +76,20 @@ def test_the_limits_of_a_relay() -> None:
     two_tries_with_handshake = 2 * 3 * RELAY_SEND_SECONDS
     assert two_tries_with_handshake + 2 * STORE_SECONDS < RELAY_STUCK_SECONDS
     assert RELAY_LEASE_SECONDS < RELAY_STUCK_SECONDS
+
+
+@given(longest=st.timedeltas(timedelta(milliseconds=10), timedelta(hours=12)))
+def test_a_lane_is_for_short_handlers_and_holds_what_is_soon_done(longest: timedelta) -> None:
+    group = WorkerGroup("any", handles=[UserSignedUp], longest_runtime=longest)
+    size = lane_size(group)
+    assert (size is not None) == (longest.total_seconds() <= LANE_RUNTIME_SECONDS)
+    if size is not None:
+        assert 1 <= size.batch <= BATCH_EVENTS
+        assert 2 * size.batch <= size.prefetch
+        assert size.prefetch * longest.total_seconds() <= LANE_BACKLOG_SECONDS
+
+
+def test_a_batch_ends_within_half_a_heartbeat() -> None:
+    """All of its handlers, the last of which may begin late; a wait for a lock; and the halving that may follow."""
+    handlers = BATCH_SECONDS + LANE_RUNTIME_SECONDS
+    assert max(handlers + STORE_SECONDS, HALVING_SECONDS + STORE_SECONDS) <= HEARTBEAT_SECONDS / 2

@@ -1,11 +1,13 @@
 """The envelope, whatever comes: an Envelope that can be written and read again, or InvalidEvent, and nothing else."""
 
+import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from millrace import Envelope, InvalidEvent
-from millrace.envelope import MAX_BYTES, from_plain, open_payload
+from millrace.envelope import MAX_BYTES, from_plain, open_payload, parse_json
 
 from tests.strategies import ANY_JSON, ANY_TEXT, BODIES, CATALOG, EVENTS, FREE, IDS, Free, damaged, encoded
 
@@ -78,3 +80,33 @@ def test_any_plain_shape(fields: dict[str, Any], id: str | None) -> None:
     else:
         reads_again(envelope)
         assert open_payload(envelope, CATALOG).event_type == "any.thing"
+
+
+_DIGITS = st.text("0123456789", min_size=1, max_size=400).map(lambda digits: digits.lstrip("0") or "0")
+_NUMBERS = st.builds(
+    lambda sign, whole, fraction, exponent: f"{sign}{whole}{fraction}{exponent}",
+    st.sampled_from(["", "-"]),
+    _DIGITS,
+    st.one_of(st.just(""), _DIGITS.map(lambda digits: f".{digits}")),
+    st.sampled_from(["", "", "e9", "E+308", "e400", "e-400", "E999"]),
+)
+_SPACE = st.sampled_from(["", " ", "\n", "\t \r"])
+_TEXTS = st.recursive(
+    st.builds(lambda before, number, after: f"{before}{number}{after}", _SPACE, _NUMBERS, _SPACE),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(lambda items: f"[{','.join(items)}]"),
+        st.builds(lambda space, value: f'{{"a"{space}:{value}}}', _SPACE, inner),
+    ),
+    max_leaves=5,
+)
+
+
+@given(text=_TEXTS)
+def test_a_number_that_is_too_large_is_found_however_it_is_written(text: str) -> None:
+    """Else it would be null when it is written anew."""
+    value = json.loads(text)
+    if "inf" in repr(value):
+        with pytest.raises(InvalidEvent, match="finite"):
+            parse_json(text.encode())
+    else:
+        assert parse_json(text.encode()) == value

@@ -2,14 +2,26 @@
 
 import sys
 import types
+from collections.abc import Sequence
+from unittest.mock import Mock
 
 import pytest
 from millrace.catalog import CATALOG
 from millrace.declarations import WorkerGroup
 from millrace.events import AccountCreated, UserSignedUp
 
-from workers.handling import Handler, HandlerMissing, StoreTooWeak, group_of, handles, load_handlers, require_level
+from workers.handling import (
+    Handler,
+    HandlerMissing,
+    StoreTooWeak,
+    group_of,
+    handles,
+    handles_batch,
+    load_handlers,
+    require_level,
+)
 from workers.stores.level import Level
+from workers.work import UnitOfWork
 
 
 def test_group_of_a_module() -> None:
@@ -94,3 +106,19 @@ def test_a_handler_that_says_nothing_needs_the_highest_level() -> None:
     """The default is safe, and external calls are not repeated."""
     assert made().needs is Level.TRANSACTIONAL
     assert not made().external_may_repeat
+
+
+def test_a_batch_handler_takes_a_list_of_one_where_there_is_one() -> None:
+    """In a pool, or by itself after a failure."""
+    calls: list[tuple[Sequence[UserSignedUp], object]] = []
+
+    @handles_batch(UserSignedUp)
+    def count(events: Sequence[UserSignedUp], work: UnitOfWork) -> None:
+        """Count them."""
+        calls.append((events, work))
+
+    event, work = UserSignedUp(user_id="1"), Mock()
+    count(event, work)
+    count.together([event, event], work)
+    assert calls == [([event], work), ([event, event], work)]
+    assert (count.__name__, count.__doc__, count.group) == ("count", "Count them.", "test-handling")

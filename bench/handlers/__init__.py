@@ -1,0 +1,12 @@
+"""Handlers of the benchmarks."""
+
+from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, String, Table
+
+orders = Table(
+    "bench_orders",
+    MetaData(),
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("order_id", String(40)),
+    Column("customer", String(40)),
+    Column("cents", Integer),
+)

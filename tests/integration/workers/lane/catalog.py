@@ -1,0 +1,37 @@
+"""A catalog for the tests of the lane: short handlers that behave as the event says."""
+
+from typing import ClassVar
+
+from millrace.declarations import Catalog, Event, Payload, Retry, Service, WorkerGroup, seconds
+
+
+class ParcelSeen(Payload):
+    """What the test's groups handle."""
+
+    event_type: ClassVar[str] = "parcel.seen"
+    name: str
+    how: str = "well"
+
+
+class ParcelWeighed(Payload):
+    """What a handler takes many of at once."""
+
+    event_type: ClassVar[str] = "parcel.weighed"
+    name: str
+    how: str = "well"
+
+
+class ParcelSorted(Payload):
+    """Published by a handler; no group takes it."""
+
+    event_type: ClassVar[str] = "parcel.sorted"
+    name: str
+
+
+_SOON = Retry(attempts=2, delay=seconds(1), factor=1, jitter=0)
+
+CATALOG = Catalog(
+    events=[Event(ParcelSeen), Event(ParcelWeighed), Event(ParcelSorted)],
+    groups=[WorkerGroup("belt", handles=[ParcelSeen, ParcelWeighed], longest_runtime=seconds(0.2), retry=_SOON)],
+    services=[Service("web"), Service("office", celery=True)],
+)

@@ -1,0 +1,1 @@
+"""Handlers of the tests of the lane."""
