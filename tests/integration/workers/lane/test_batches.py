@@ -82,7 +82,7 @@ def test_a_call_to_the_outside_is_made_once_and_not_from_a_batch(stack: Stack, h
     """Its handler begins anew in the pool, where the intent is on record before the call."""
     names = [f"{how.replace(' ', '-')}{number}" for number in range(20)]
     see(stack, *names, how=how)
-    until(lambda: processed(stack, names[0][:-1]) == 20, what="all of them")
+    until(lambda: processed(stack, names[0][:-1]) == 20, seconds=60, what="all of them")
     assert in_lane(stack, names[0][:-1]) == 0
     calls = (stack.directory / "calls").read_text().split()
     assert [calls.count(name) for name in names] == [1] * 20

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
@@ -108,3 +110,23 @@ def test_one_that_ends_its_worker_does_so_once(stack: Stack, how: str) -> None:
     attempts = select(inbox.c.attempts).where(inbox.c.event_id == f"{prefix}-bad")
     assert stack.rows(attempts)[0].attempts == 2
     stack.stop()
+
+
+def test_the_database_is_out_for_a_while(stack: Stack) -> None:
+    """Nothing is acked that is not committed: it waits in the broker, and is done once when the database is back."""
+    if stack.database_url.startswith("sqlite"):
+        pytest.skip("SQLite has no line that could be cut")
+    address = urlsplit(stack.database_url)
+    assert address.hostname is not None
+    assert address.port is not None
+    with Proxy(address.hostname, address.port) as proxy:
+        own = stack.database_url.replace(f":{address.port}/", f":{proxy.port}/")
+        stack.start_worker("belt", MILLRACE_DATABASE_URL=own)
+        stack.consuming("belt")
+        for _ in load(stack, "out", (100, 700)):
+            proxy.refuse()
+            proxy.cut()
+            time.sleep(1)
+            proxy.let_pass()
+        assert stack.processes["belt"].poll() is None
+        stack.stop()
