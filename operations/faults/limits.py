@@ -73,9 +73,9 @@ def _count(world: World, table: Table, condition: ColumnElement[bool]) -> int:
         return int(connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one())
 
 
-def within(condition: Callable[[], bool]) -> bool:
-    """Whether a condition comes to hold in ten seconds."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def within(condition: Callable[[], bool], seconds: float | None = None) -> bool:
+    """Whether a condition comes to hold in so many seconds, or in ten."""
+    deadline = time.monotonic() + (PATIENCE_SECONDS if seconds is None else seconds)
     while not condition():
         if time.monotonic() > deadline:
             return False

@@ -17,6 +17,8 @@ GROUP = "first"
 RESTARTS = 20
 #: How many messages it must hold when it is told to end.
 TAKEN = 20
+#: It has finished what runs, and the supervisor (which waits the longer, the more often it ends) has started another.
+RESTART_SECONDS = 45.0
 
 
 def restart_the_group(scene: Scene, _rng: random.Random) -> bool:
@@ -25,7 +27,7 @@ def restart_the_group(scene: Scene, _rng: random.Random) -> bool:
     before = scene.world.pid(worker)
     if _taken(scene.world) < TAKEN or not scene.world.signal(worker, signal.SIGTERM):
         return False
-    return within(lambda: scene.world.pid(worker) not in (None, before))
+    return within(lambda: scene.world.pid(worker) not in (None, before), RESTART_SECONDS)
 
 
 def _taken(world: World) -> int:
@@ -34,13 +36,13 @@ def _taken(world: World) -> int:
     return int(queue.get("messages_unacknowledged") or 0)
 
 
-#: A tenth of the events is slow, so that there is a backlog to be taken ahead and given back.
+#: Most events are slow, so that there is a backlog to be taken ahead and given back until the last restart.
 FAULTS = (
     Fault(
         name="twenty restarts with a large prefetch",
         inject=restart_the_group,
         injections=RESTARTS,
         arming={f"worker-{GROUP}": {OFF_VARIABLE: "small prefetch"}},
-        behaviour={"slowly": 0.1},
+        behaviour={"slowly": 0.8},
     ),
 )

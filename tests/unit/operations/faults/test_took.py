@@ -58,6 +58,7 @@ def test_an_alarm_must_be_seen_and_is_taken_back(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(("pids", "took"), [([1, 2], True), ([1, 1], False), ([1, None], False)])
 def test_a_restart_is_another_process(monkeypatch: pytest.MonkeyPatch, pids: list[int | None], took: bool) -> None:
+    monkeypatch.setattr(restarts, "RESTART_SECONDS", 0.0)
     monkeypatch.setattr(restarts, "_taken", lambda _world: restarts.TAKEN)
     fields = {"worker": lambda group: group, "signal": lambda *_given: True}
     scene = _scene(_Load(), pid=lambda _name: pids.pop(0), **fields)
