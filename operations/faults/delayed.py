@@ -31,8 +31,8 @@ GROUP = "second"
 BATCH = 500
 #: An event may be so late: a second, and this share of its delay.
 ALLOWED_SECONDS, ALLOWED_SHARE = 1.0, 0.05
-#: A worker of flat memory grows by no more, in MiB: what it takes to warm up.
-FLAT_MIB = 32.0
+#: Each process of a worker of flat memory grows by no more, in MiB: what it takes to warm up.
+FLAT_MIB = 8.0
 #: Workers keep up while no more than so many events wait in their queue, beside what they hold; looked at each second.
 WAITING, LOOK_SECONDS = 100, 1.0
 #: Of all events at least this share must have come due while they did, or nothing is shown.
@@ -59,6 +59,7 @@ class Result:
     lateness_p99: float
     worker_mib_first: float
     worker_mib_last: float
+    processes: int
     restarts: int
 
     def wrong(self) -> list[str]:
@@ -69,7 +70,7 @@ class Result:
             "early": self.early,
             "late": self.late,
             "the workers did not keep up": self.judged < self.events * LEAST_JUDGED,
-            "the worker's memory grew": self.worker_mib_last - self.worker_mib_first > FLAT_MIB,
+            "the worker's memory grew": self.worker_mib_last - self.worker_mib_first > FLAT_MIB * self.processes,
             "the broker was not restarted": self.restarts == 0,
         }
         return [what for what, is_so in checks.items() if is_so]
@@ -186,6 +187,7 @@ def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float
         lateness_p99=ordered[int(len(ordered) * 0.99)],
         worker_mib_first=memories[0],
         worker_mib_last=memories[1],
+        processes=1 + int(world.settings["MILLRACE_CONCURRENCY"]),
         restarts=memories[2],
     )
 
