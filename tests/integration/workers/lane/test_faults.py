@@ -15,6 +15,8 @@ from tests.integration.workers.lane.parcels import in_lane, noted, processed, se
 from tests.integration.workers.stack import Stack, kill_tree, until
 from workers.tables import inbox
 
+pytestmark = pytest.mark.long
+
 HASTY = "tests.integration.workers.connections.hasty_worker"
 EVENTS = 2000
 
@@ -26,7 +28,7 @@ def belt(stack: Stack) -> Iterator[Stack]:
     stack.consuming("belt")
     yield stack
     stack.stop()
-    assert stack.messages("belt") == 0
+    until(lambda: stack.messages("belt") == 0, what="an empty queue")  # its totals lag by up to its tick of 5 s
 
 
 def load(stack: Stack, prefix: str, goals: tuple[int, ...]) -> Iterator[int]:
