@@ -13,6 +13,7 @@ from millrace import names
 from operations.faults import judging
 from operations.faults.cluster import SIZE, TICK_SECONDS, Member
 from operations.faults.cluster_world import ClusterWorld
+from operations.faults.limits import within
 from operations.faults.scenario import SAMPLE, Fault, Scene, Subject
 from operations.faults.suite import Step, run_fault
 from operations.faults.world import World
@@ -70,12 +71,7 @@ def _kill(world: ClusterWorld, node: str) -> bool:
 
 def _cut_off(members: Sequence[Member]) -> bool:
     """Whether each of them comes to know in time that it has no majority."""
-    deadline = time.monotonic() + NOTICED_SECONDS
-    while any(member.has_majority for member in members):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
+    return within(lambda: not any(member.has_majority for member in members), NOTICED_SECONDS)
 
 
 def _whole(scene: Scene) -> ClusterWorld:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from operations.faults.limits import within
 from operations.faults.postgres import answers
 from operations.faults.scenario import Fault, NotHere, Scene
 from operations.faults.world import World
@@ -35,7 +36,7 @@ def fill_disk(scene: Scene, _rng: random.Random) -> bool:
     before = _complaints(world)
     fill(filler)
     try:
-        met = _await_complaint(world, before)
+        met = within(lambda: _complaints(world) > before, PATIENCE_SECONDS)
         time.sleep(FULL_SECONDS if met else 0)
     finally:
         filler.unlink()
@@ -52,15 +53,6 @@ def fill(path: Path) -> None:
             with contextlib.suppress(OSError):
                 while file.write(b"x" * size):
                     pass
-
-
-def _await_complaint(world: World, before: int) -> bool:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while _complaints(world) == before:
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True
 
 
 def _complaints(world: World) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from operations.faults.armed import GROUP_VARIABLE
 from operations.faults.crash_points import BEFORE_COMMIT, GO, Order
+from operations.faults.limits import within
 from operations.faults.scenario import Fault, NotHere, Scene
 from operations.faults.world import World
 from operations.local.errors import LocalError
@@ -126,9 +127,7 @@ def out_of_memory(directory: Path, group: MemoryGroup | None = None) -> Fault:
 
     def wait_for_kills(_scene: Scene, _rng: random.Random) -> int:
         (directory / GO).touch()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while known.kills() < KILLS and time.monotonic() < deadline:
-            time.sleep(0.05)
+        within(lambda: known.kills() >= KILLS, PATIENCE_SECONDS)
         return known.kills()
 
     return Fault(
