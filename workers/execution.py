@@ -47,7 +47,7 @@ class Execution:
         try:
             verdict = self._claim()
         except STORE_ERRORS as error:
-            return self._store_is_out(error, OUTAGE_SECONDS)
+            return self._store_is_out(error, OUTAGE_SECONDS, begun=self.received.begun)
         match verdict:
             case inbox.Claim():
                 return self._attempt(verdict)
@@ -92,7 +92,7 @@ class Execution:
 
     def _failed(self, held: inbox.Claim, error: Exception, milliseconds: float) -> Report:
         if isinstance(error, StoreUnavailable) or (isinstance(error, SQLAlchemyError) and is_outage(error)):
-            return self._store_is_out(error, self.runtime.timing.lease)
+            return self._store_is_out(error, self.runtime.timing.lease, begun=True)
         kind, text = type(error).__name__, _text_of(error)
         stack = "".join(traceback.format_exception(error))
         retry = self.runtime.group.retry
@@ -100,7 +100,7 @@ class Execution:
             cause = "permanent" if isinstance(error, Permanent) else "attempts exhausted"
             return self._bury(held, Failure(cause=cause, error=text, stack=stack, attempts=held.attempt), milliseconds)
         seconds = retry.delay_after(held.attempt)
-        self._send(self._delayed(seconds))
+        self._send(self._delayed(seconds, begun=True))
         try:
             self.runtime.inbox.postpone(held, seconds=seconds, error=text)
         except (inbox.Fenced, *STORE_ERRORS):  # the delayed message is there: the lease decides when it comes back
@@ -115,7 +115,7 @@ class Execution:
         except inbox.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except STORE_ERRORS as error:
-            return self._store_is_out(error, self.runtime.timing.lease)
+            return self._store_is_out(error, self.runtime.timing.lease, begun=True)
         return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.cause)
 
     def _conflict(self) -> Report:
@@ -125,17 +125,18 @@ class Execution:
 
     def _come_back(self, seconds: float) -> Report:
         whole = max(1, round(seconds + 0.5))
-        self._send(self._delayed(whole))
+        self._send(self._delayed(whole, begun=True))
         return Report("waiting", note="another attempt runs or is due later", delay=whole)
 
-    def _store_is_out(self, error: Exception, seconds: float) -> Report:
+    def _store_is_out(self, error: Exception, seconds: float, *, begun: bool) -> Report:
         """The store cannot be reached: no attempt is counted, the event waits in the broker."""
         whole = max(1, round(seconds))
-        self._send(self._delayed(whole))
+        self._send(self._delayed(whole, begun=begun))
         return Report("waiting", note=f"the store cannot be reached: {type(error).__name__}", delay=whole)
 
-    def _delayed(self, seconds: int) -> Message:
-        return delayed(self._event, self.runtime.group.name, seconds=seconds, generation=self.received.generation)
+    def _delayed(self, seconds: int, *, begun: bool) -> Message:
+        generation = self.received.generation
+        return delayed(self._event, self.runtime.group.name, seconds=seconds, generation=generation, begun=begun)
 
     def _letter(self, failure: Failure) -> Message:
         signed = Failure(**{**vars(failure), "worker": self.runtime.worker})

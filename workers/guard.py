@@ -155,8 +155,7 @@ class Guard:
 
     def rewrite(self, message: IncomingMessage, received: Received) -> None:
         """Make a message the Celery task that runs its event."""
-        redelivered = bool(message.delivery_info.get("redelivered"))
-        headers, body = celery_request(received, self._group.name, redelivered)
+        headers, body = celery_request(received, self._group.name, begun=not is_fresh(message, received))
         message.headers = headers
         message.body = body
         message._decoded_cache = None
@@ -171,7 +170,9 @@ class Guard:
         early = (received.eta - datetime.now(UTC)).total_seconds()
         if early < 1:
             return False
-        later = delayed(received.envelope, self._group.name, seconds=round(early), generation=received.generation)
+        later = delayed(
+            received.envelope, self._group.name, seconds=round(early), generation=received.generation, begun=False
+        )
         self._settle(message, later, requeue=True)
         return True
 

@@ -15,6 +15,8 @@ from workers.storable import storable
 
 CAUSE_HEADER = "x-millrace-cause"
 LETTER_HEADER = "x-millrace-letter"
+#: On what waits for another try: a worker may have begun it. Only groups' users can write to the delays.
+BEGUN_HEADER = "x-millrace-begun"
 #: A stack is cut to its end, where the error is; AMQP headers must fit one frame.
 MAX_STACK = 8_000
 MAX_ERROR = 1_000
@@ -36,15 +38,22 @@ def short_id(text: str) -> str:
     return text.encode("utf-8", "replace")[:MAX_ID_LENGTH].decode("utf-8", "ignore")
 
 
-def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int) -> Message:
-    """The event again, to come back to this group only after so many seconds (at least 1)."""
+def delayed(envelope: Envelope, group: str, *, seconds: int, generation: int, begun: bool) -> Message:
+    """The event again, to come back to this group only after so many seconds (at least 1).
+
+    `begun` says that a worker may have begun it: it may be what ended that worker.
+    """
     return Message(
         exchange=names.DELAY,
         routing_key=names.delayed_key(seconds, names.group_key(group)),
         body=envelope.to_bytes(),
         message_id=envelope.id,
-        headers={GENERATION_HEADER: generation} if generation else {},
+        headers={**_generation(generation), **({BEGUN_HEADER: True} if begun else {})},
     )
+
+
+def _generation(generation: int) -> dict[str, Any]:
+    return {GENERATION_HEADER: generation} if generation else {}
 
 
 def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation: int, fingerprint: str) -> Message:
@@ -56,7 +65,7 @@ def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation
         body=envelope.to_bytes(),
         content_type="application/cloudevents+json",
         message_id=envelope.id,
-        headers={GENERATION_HEADER: generation} if generation else {},
+        headers=_generation(generation),
         letter_key=hashlib.sha256(known.encode()).hexdigest(),
     )
 

@@ -53,11 +53,15 @@ def body_bytes(body: object) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Received:
-    """An accepted event: envelope and checked payload, its replay generation, and when it is due (native `eta`)."""
+    """An accepted event: envelope and checked payload, its replay generation, and when it is due (native `eta`).
+
+    `begun` says that a worker may have begun it before.
+    """
 
     envelope: Envelope
     payload: Payload
     generation: int = 0
+    begun: bool = False
     eta: datetime | None = None
 
 
@@ -170,7 +174,7 @@ def trusted_users(catalog: Catalog, vhost: str) -> frozenset[str]:
     return frozenset(services | {names.group_user(vhost, group.name) for group in catalog.groups})
 
 
-def celery_request(received: Received, group: str, redelivered: bool) -> tuple[dict[str, Any], bytes]:
+def celery_request(received: Received, group: str, begun: bool) -> tuple[dict[str, Any], bytes]:
     """Headers and body of the Celery task (protocol 2) that runs an event in a group; arguments are not shown."""
     envelope = received.envelope
     id_ = names.task_id(envelope.id, group)
@@ -190,6 +194,6 @@ def celery_request(received: Received, group: str, redelivered: bool) -> tuple[d
         "origin": envelope.source,
         "ignore_result": True,
     }
-    arguments = [envelope.model_dump_json(exclude_none=True), received.generation, redelivered]
+    arguments = [envelope.model_dump_json(exclude_none=True), received.generation, begun]
     embed = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
     return headers, json.dumps([arguments, {}, embed]).encode()

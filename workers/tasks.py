@@ -26,23 +26,24 @@ def register(app: Celery, runtime: Runtime) -> None:
 
     def make(type_: str) -> None:
         @app.task(name=type_, bind=True, max_retries=None, shared=False)  # type: ignore[untyped-decorator]
-        def run(_task: Task, envelope: str, generation: int, redelivered: bool) -> None:
-            execute(runtime, envelope, generation, redelivered)
+        def run(_task: Task, envelope: str, generation: int, begun: bool) -> None:
+            execute(runtime, envelope, generation, begun)
 
     for type_ in runtime.handlers:
         make(type_)
 
 
-def execute(runtime: Runtime, envelope: str, generation: int, redelivered: bool) -> None:
+def execute(runtime: Runtime, envelope: str, generation: int, begun: bool) -> None:
     """Run one event and report its outcome; a delivery that nothing could record goes back to its queue."""
     try:
         event = Envelope.from_bytes(envelope.encode())
-        received = Received(envelope=event, payload=open_payload(event, runtime.catalog), generation=generation)
+        payload = open_payload(event, runtime.catalog)
+        received = Received(envelope=event, payload=payload, generation=generation, begun=begun)
         report = Execution(runtime, received).run()
     except Exception as error:  # the text may quote a payload, so only kinds are said
         cause = type(error.__cause__).__name__ if error.__cause__ else None
         kinds = {"error": type(error).__name__, "cause": cause}
-        log.error("given back", task=current_task.request.id, redelivered=redelivered, **kinds)
+        log.error("given back", task=current_task.request.id, begun=begun, **kinds)
         time.sleep(PAUSE_SECONDS)
         raise Reject(type(error).__name__, requeue=True) from None
     publish_report(report, event, runtime.group.name)

@@ -8,10 +8,13 @@ from kombu.message import Message as IncomingMessage
 from millrace import names
 
 from workers.lane.deliveries import RawDelivery
+from workers.outgoing import BEGUN_HEADER
 from workers.received import Received
 
-#: What comes by another way has come before, or has waited: a retry, an event whose store was out.
+#: What comes by these has not been here before.
 FIRST_WAYS = {name.encode(): name for name in (names.IN, names.EVENTS, names.GROUPS)}
+#: What comes by these has waited: until it was due, for the store, or for its next attempt.
+_DELAYED_WAYS = frozenset({names.DELAY_EXIT, *map(names.delay_level, range(names.DELAY_LEVELS))})
 _DELIVERIES = "x-delivery-count"
 
 
@@ -41,9 +44,8 @@ def is_fresh(message: IncomingMessage, received: Received) -> bool:
     What a worker may have begun is suspect: it may be what ended that worker. A retry or a replay has its attempts on
     record, so it is claimed before its handler runs.
     """
-    return (
-        not message.delivery_info["redelivered"]
-        and not message.headers.get(_DELIVERIES)
-        and not received.generation
-        and message.delivery_info["exchange"] in FIRST_WAYS.values()
-    )
+    headers = message.headers or {}
+    if message.delivery_info.get("redelivered") or headers.get(_DELIVERIES) or received.generation:
+        return False
+    exchange = message.delivery_info.get("exchange")
+    return exchange in FIRST_WAYS.values() or (exchange in _DELAYED_WAYS and BEGUN_HEADER not in headers)

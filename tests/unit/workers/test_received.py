@@ -86,13 +86,13 @@ def test_expired_and_due_times() -> None:
 def test_what_celery_sees_shows_no_payload() -> None:
     """Flower shows the event's id, and the type as the task's name."""
     got = receive(native({"user_id": "secret"}), CATALOG, TRUSTED)
-    headers, body = celery_request(got, "signup", redelivered=False)
+    headers, body = celery_request(got, "signup", begun=False)
     assert headers["id"] == "n-1@signup"
     assert headers["task"] == "user.signed_up"
     assert "secret" not in json.dumps(headers)
-    [envelope, generation, redelivered], kwargs, _ = json.loads(body)
+    [envelope, generation, begun], kwargs, _ = json.loads(body)
     assert Envelope.from_bytes(envelope.encode()) == got.envelope
-    assert (generation, redelivered, kwargs) == (0, False, {})
+    assert (generation, begun, kwargs) == (0, False, {})
 
 
 #: NUL and lone surrogates, which AMQP carries and databases do not, among them.

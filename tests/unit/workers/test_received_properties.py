@@ -27,7 +27,7 @@ from workers.runtime import Runtime
 APP = Celery(set_as_current=False)
 
 
-def run(_envelope: str, _generation: int, _redelivered: bool) -> None:
+def run(_envelope: str, _generation: int, _begun: bool) -> None:
     """What Celery would run."""
 
 
@@ -109,13 +109,13 @@ def test_celery_takes_what_was_accepted(came: Delivery) -> None:
     received = took(came)
     if received is None:
         return
-    headers, body = celery_request(received, "g", redelivered=False)
+    headers, body = celery_request(received, "g", begun=False)
     message = incoming(came, headers=headers, body=body)
     request = Request(message, app=APP, task=TASK, hostname="h", eventer=None, connection_errors=(), utc=True)
     assert request.id == headers["id"]
-    [envelope, generation, redelivered], kwargs, _embed = request.message.payload
+    [envelope, generation, begun], kwargs, _embed = request.message.payload
     assert Envelope.from_bytes(envelope.encode()) == received.envelope
-    assert (generation, redelivered, kwargs) == (received.generation, False, {})
+    assert (generation, begun, kwargs) == (received.generation, False, {})
     assert request.eta is None
     assert request.expires is None
 

@@ -2,11 +2,15 @@
 
 import amqp
 import pytest
+from millrace import seal
 from millrace.publishing.connection import broker_options
+from millrace.publishing.sender import Sender
 from sqlalchemy import select
 
+from tests.integration.workers.lane.catalog import ParcelSeen
 from tests.integration.workers.lane.parcels import in_lane, noted, notes, processed, see
 from tests.integration.workers.stack import Stack, until
+from workers.outgoing import delayed
 from workers.tables import inbox, outbox
 
 EVENTS = 2000
@@ -53,6 +57,22 @@ def test_one_that_fails_does_not_harm_its_batch(stack: Stack, how: str) -> None:
     assert stack.effects("belt", f"{prefix}-bad") == []
     attempts = select(inbox.c.attempts).where(inbox.c.event_id == f"{prefix}-bad")
     assert stack.rows(attempts)[0].attempts == 2
+    assert in_lane(stack, f"{prefix}-bad") == 0
+    tried = [line for line in stack.log("belt").splitlines() if f'"{prefix}-bad"' in line and "in a batch" in line]
+    assert len(tried) <= 1, "its second attempt comes from a delay, and goes to the pool at once"
+
+
+def test_what_has_only_waited_runs_in_a_batch(stack: Stack) -> None:
+    """Delayed until it was due, or because the store was out: nobody has begun it."""
+    waiting = [seal(ParcelSeen(name=name), source="/web", id=name) for name in ("waited0", "waited1", "waited2")]
+    sender = Sender(stack.url("group.belt"))
+    try:
+        for envelope in waiting:
+            sender.send_one(delayed(envelope, "belt", seconds=1, generation=0, begun=False))
+    finally:
+        sender.close()
+    until(lambda: processed(stack, "waited") == 3, what="all of them")
+    assert in_lane(stack, "waited") == 3
 
 
 def test_the_other_ends(stack: Stack) -> None:
