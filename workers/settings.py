@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from millrace.declarations import Catalog
-from millrace.publishing.addresses import addresses, vhost_of
+from millrace.publishing.addresses import begin_anywhere, vhost_of
 
 from workers.stores.opening import require_store_url
 from workers.stores.store import WrongInboxUrl
@@ -24,7 +24,7 @@ class Settings:
     What may hold a password is in no repr: Celery's remote control shows the app's settings to whoever asks.
     """
 
-    #: several addresses of one broker are separated by `;`
+    #: several addresses of one broker are separated by `;`; it begins with any of them
     broker_url: str = field(repr=False)
     database_url: str = field(repr=False)
     #: where events are claimed, if not in the database: a store with a lower level (workers.stores.opening)
@@ -65,7 +65,7 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
         if not given[name]:
             raise SettingsError(f"MILLRACE_{name.upper()} must be set")
     try:
-        addresses(given["broker_url"])
+        given["broker_url"] = begin_anywhere(given["broker_url"])
     except ValueError as error:
         raise SettingsError(f"MILLRACE_BROKER_URL: {error}") from None
     values: dict[str, object] = {name: value for name, value in given.items() if value}

@@ -1,11 +1,15 @@
 """Several addresses of one broker, separated by `;` as kombu has it: tried in turn."""
 
+import random
 from typing import Any
 
 import amqp
 
 from millrace.errors import BrokerUnreachable
 from millrace.publishing.connection import broker_options
+
+#: Which of the addresses this process begins with, as a share of their number.
+_BEGIN = random.random()  # noqa: S311 (nothing secret)
 
 
 def addresses(url: str) -> tuple[str, ...]:
@@ -17,6 +21,17 @@ def addresses(url: str) -> tuple[str, ...]:
         if len(found) > 1:
             raise ValueError(f"broker URLs must be for one {what.replace('id', '').replace('_', ' ')}, got {found}")
     return each
+
+
+def begin_anywhere(url: str) -> str:
+    """The same addresses in turn, beginning with any of them, in one process always with the same.
+
+    So not all crowd on the first node, and a process that is started again because its node gave it nothing is not sent
+    there each time.
+    """
+    each = addresses(url)
+    first = int(_BEGIN * len(each))
+    return ";".join((*each[first:], *each[:first]))
 
 
 def vhost_of(url: str) -> str:

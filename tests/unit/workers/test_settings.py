@@ -2,6 +2,7 @@
 
 import pytest
 from millrace.catalog import CATALOG
+from millrace.publishing import addresses
 
 from workers.settings import SettingsError, from_environment
 
@@ -46,6 +47,13 @@ def test_a_broker_url_that_is_none_is_refused_without_its_password(url: str) -> 
     with pytest.raises(SettingsError, match="MILLRACE_BROKER_URL: broker URL") as caught:
         from_environment({**NEEDED, "MILLRACE_BROKER_URL": url})
     assert "hunter2" not in str(caught.value)
+
+
+def test_it_begins_with_any_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that its node gives nothing ends, and is not to begin there each time."""
+    monkeypatch.setattr(addresses, "_BEGIN", 0.5)
+    read = from_environment({**NEEDED, "MILLRACE_BROKER_URL": "amqp://a:b@one/v;amqp://a:b@two/v"})
+    assert read.broker_url == "amqp://a:b@two/v;amqp://a:b@one/v"
 
 
 def test_a_repr_holds_no_password() -> None:

@@ -2,8 +2,9 @@
 
 import pytest
 from millrace.errors import BrokerUnreachable, ConfirmTimeout, PublishError
+from millrace.publishing import addresses as addresses_module
 from millrace.publishing import sender
-from millrace.publishing.addresses import addresses, vhost_of
+from millrace.publishing.addresses import addresses, begin_anywhere, vhost_of
 from millrace.publishing.sender import Sender
 
 ONE, TWO, THREE = (f"amqp://web:hunter2@broker{number}/dev" for number in (1, 2, 3))
@@ -13,6 +14,17 @@ def test_one_and_several() -> None:
     assert addresses(ONE) == (ONE,)
     assert addresses(f"{ONE};{TWO} ; {THREE}") == (ONE, TWO, THREE)
     assert vhost_of(f"{ONE};{TWO}") == "dev"
+
+
+@pytest.mark.parametrize(("share", "first"), [(0.0, ONE), (0.34, TWO), (0.99, THREE)])
+def test_a_process_begins_with_any_and_goes_on_in_turn(
+    monkeypatch: pytest.MonkeyPatch, share: float, first: str
+) -> None:
+    monkeypatch.setattr(addresses_module, "_BEGIN", share)
+    turned = begin_anywhere(f"{ONE};{TWO};{THREE}").split(";")
+    assert turned[0] == first
+    twice = [ONE, TWO, THREE] * 2
+    assert turned == twice[twice.index(first) :][:3]
 
 
 @pytest.mark.parametrize(
