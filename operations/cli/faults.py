@@ -1,7 +1,6 @@
 """`millrace faults`: break a scratch stack in every way, and count what was lost or doubled."""
 
 import json
-import os
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -9,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from millrace.declarations import Catalog
 
 from operations.cli.output import as_option, emit_json, show_table
 
 if TYPE_CHECKING:
-    from operations.faults.scenario import Subject
+    from operations.faults.run import Progress
+    from operations.faults.suite import Line
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -30,6 +29,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--count", metavar="SQL", help="With --own: a query of (subject, count); a count above 1 is a double.")
 @click.option("--database", type=click.Choice(["postgresql", "sqlite"]), default="postgresql", show_default=True)
 @click.option("--server", type=FILE, help="Another rabbitmq-server to run.")
+@click.option("--jobs", type=click.IntRange(1, 8), default=1, show_default=True, help="Stacks to break at once.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole report here, as JSON.")
 @as_option
 def command(
@@ -43,6 +43,7 @@ def command(
     count: str | None,
     database: str,
     server: Path | None,
+    jobs: int,
     report: Path | None,
     as_json: bool,
 ) -> None:
@@ -55,80 +56,95 @@ def command(
         raise click.UsageError("--samples and --count go with --own")
     if cluster and full:
         raise click.UsageError("--cluster runs every fault of the cluster as it is, leave --full out")
-    from operations.faults import cluster_faults  # noqa: PLC0415 (--help stays quick)
-    from operations.faults.cluster_world import running_cluster  # noqa: PLC0415
-    from operations.faults.ending import ended_by_signals  # noqa: PLC0415
-    from operations.faults.report import rows, whole_report  # noqa: PLC0415
-    from operations.faults.suite import Choice, Line, Sizes, run_all  # noqa: PLC0415
-    from operations.faults.world import running_world  # noqa: PLC0415
+    from operations.faults.ending import ended_by_signals  # noqa: PLC0415 (--help stays quick)
+    from operations.faults.own import SamplesError  # noqa: PLC0415
+    from operations.faults.parallel import run_in_parts  # noqa: PLC0415
+    from operations.faults.report import rows  # noqa: PLC0415
+    from operations.faults.run import Run  # noqa: PLC0415
 
-    catalog, settings, subject = _subject(own, samples, count)
-    drawn = random.SystemRandom().randrange(1_000_000) if seed is None else seed
-    began = time.monotonic()
-    say = _said(began)
-    lines: list[Line] = []
-    scratch = running_cluster if cluster else running_world
-    with (
-        ended_by_signals(),
-        scratch(catalog, say, settings=settings, database=database, server=server) as world,
-    ):
-        if cluster:
-            chosen = cluster_faults.steps(events=events, seed=drawn, only=only, subject=subject)
-        else:
-            chosen = Choice(sizes=Sizes(faults=events), seed=drawn, full=full, only=only, own=subject).steps(world)
-        if not chosen:
-            raise click.UsageError("--only must have a word of a scenario's name, got none; some come with --full only")
-        say(f"{len(chosen)} scenarios, seed {drawn}")
-        started = time.monotonic()
-
-        def before(name: str) -> None:
-            say(f"{len(lines) + 1}/{len(chosen)} {name}{_left(started, len(lines), len(chosen))}")
-
-        for line in run_all(world, chosen, before):
-            lines.append(line)
-            if line.skipped:
-                say(f"    skipped: {line.reason}")
-            elif not line.good:
-                red = line.outcome.verdict.counts() or "no line is red"
-                say(f"    NOT GOOD: {red}, injected {line.outcome.injections} {line.crashes or ''}")
-            whole = whole_report(lines, world, seed=drawn, seconds=time.monotonic() - began)
-            if report:  # after each: what ends the run does not take with it what was seen
-                report.parent.mkdir(parents=True, exist_ok=True)
-                report.write_text(json.dumps(whole, indent=1))
-    _show(whole, rows(lines), as_json=as_json)
+    run = Run(
+        events=events,
+        seed=random.SystemRandom().randrange(1_000_000) if seed is None else seed,
+        full=full,
+        only=only,
+        cluster=cluster,
+        own=own,
+        samples=samples,
+        count=count,
+        database=database,
+        server=server,
+    )
+    try:
+        run.subject()
+    except SamplesError as error:
+        raise click.BadParameter(str(error), param_hint="--samples") from None
+    heard = _Heard(run.seed, report)
+    with ended_by_signals():
+        run_in_parts(run, jobs, heard)
+    lines = heard.lines
+    if not lines:
+        raise click.UsageError("--only must have a word of a scenario's name, got none; some come with --full only")
+    _show(heard.whole(), rows(lines), as_json=as_json)
     if all(line.skipped for line in lines):
         raise click.ClickException("nothing was judged: this machine can have none of the scenarios")
     if not all(line.good or line.skipped for line in lines):
-        click.echo(f"repeat it with: --seed {drawn}", err=True)
+        click.echo(f"repeat it with: --seed {run.seed}", err=True)
         raise click.exceptions.Exit(1)
 
 
-def _subject(own: bool, samples: Path | None, count: str | None) -> tuple[Catalog, Mapping[str, str], "Subject | None"]:
-    """The catalog, what the processes are told of it, and, for your own, how it is loaded and judged."""
-    if not own:
-        from operations.faults.sample import CATALOG, SETTINGS  # noqa: PLC0415
+class _Heard:
+    """Shows on stderr what is heard of a run, and keeps its lines; each is written to the report as it comes."""
 
-        return CATALOG, SETTINGS, None
-    from operations.connections import catalog  # noqa: PLC0415
-    from operations.faults.own import SamplesError, own_subject, read_samples  # noqa: PLC0415
+    def __init__(self, seed: int, report: Path | None) -> None:
+        self.lines: list[Line] = []
+        self._seed = seed
+        self._report = report
+        self._began = time.monotonic()
+        self._planned = self._begun = 0
+        self._versions: Mapping[str, str] = {}
 
-    known = catalog()
-    try:
-        found = read_samples(samples, known)
-    except SamplesError as error:
-        raise click.BadParameter(str(error), param_hint="--samples") from None
-    return known, os.environ, own_subject(known, found, count)
+    def __call__(self, told: "Progress") -> None:
+        from operations.faults import run  # noqa: PLC0415 (--help stays quick)
 
+        match told:
+            case run.Said(text):
+                self._say(text)
+            case run.Planned(scenarios, versions):
+                self._planned += scenarios
+                self._versions = versions
+                self._say(f"{scenarios} scenarios, seed {self._seed}")
+            case run.Begun(name):
+                self._begun += 1
+                self._say(f"{self._begun}/{self._planned} {name}{self._left()}")
+            case _:
+                self._ended(told)
 
-def _said(began: float) -> Any:
-    return lambda text: click.echo(f"{time.monotonic() - began:6.1f} s  {text}", err=True)
+    def _ended(self, line: "Line") -> None:
+        self.lines.append(line)
+        if line.skipped:
+            self._say(f"    {line.name} skipped: {line.reason}")
+        elif not line.good:
+            red = line.outcome.verdict.counts() or "no line is red"
+            self._say(f"    {line.name} NOT GOOD: {red}, injected {line.outcome.injections} {line.crashes or ''}")
+        if self._report:  # after each: what ends the run does not take with it what was seen
+            self._report.parent.mkdir(parents=True, exist_ok=True)
+            self._report.write_text(json.dumps(self.whole(), indent=1))
 
+    def whole(self) -> dict[str, Any]:
+        """The report so far."""
+        from operations.faults.report import whole_report  # noqa: PLC0415 (--help stays quick)
 
-def _left(began: float, done: int, all_: int) -> str:
-    if not done:
-        return ""
-    minutes = (time.monotonic() - began) / done * (all_ - done) / 60
-    return f"  (about {minutes:.0f} min left)"
+        return whole_report(self.lines, self._versions, seed=self._seed, seconds=time.monotonic() - self._began)
+
+    def _say(self, text: str) -> None:
+        click.echo(f"{time.monotonic() - self._began:6.1f} s  {text}", err=True)
+
+    def _left(self) -> str:
+        done = len(self.lines)
+        if not done:
+            return ""
+        minutes = (time.monotonic() - self._began) / done * (self._planned - done) / 60
+        return f"  (about {minutes:.0f} min left)"
 
 
 def _show(whole: dict[str, Any], table: Sequence[Sequence[object]], *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -37,7 +37,7 @@ def _row(line: Line) -> list[object]:
     return [line.kind, name, outcome.events, injected, round(outcome.seconds), recovery, red, line.good]
 
 
-def whole_report(lines: Sequence[Line], world: World, *, seed: int, seconds: float) -> dict[str, Any]:
+def whole_report(lines: Sequence[Line], versions: Mapping[str, str], *, seed: int, seconds: float) -> dict[str, Any]:
     """All of it as plain data."""
     guarded = [line for line in lines if line.kind != "control" and not line.skipped]
     skipped = sum(line.skipped for line in lines)
@@ -54,7 +54,7 @@ def whole_report(lines: Sequence[Line], world: World, *, seed: int, seconds: flo
         "tolerated": tolerated,
         "recovery_p50": round(statistics.median(recovered), 1) if recovered else None,
         "recovery_p95": round(_p95(recovered), 1) if recovered else None,
-        "versions": _versions(world),
+        "versions": dict(versions),
         "summary": _summary(guarded, controls, events, sum(found.values()), seconds) + _left_out(skipped, tolerated),
         "scenarios": [line.as_json() for line in lines],
     }
@@ -86,7 +86,7 @@ def _left_out(skipped: int, tolerated: int) -> str:
     return "".join(f"; {count} {what}" for what, count in parts.items() if count)
 
 
-def _versions(world: World) -> dict[str, str]:
+def versions(world: World) -> dict[str, str]:
     """Of all that took part; of the stack's servers as long as they answer."""
     try:
         servers = _servers(world)
