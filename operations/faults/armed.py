@@ -29,37 +29,39 @@ def main(arguments: list[str]) -> int:
     if module == "workers":  # before prometheus_client is imported, as workers.__main__ does it
         os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
         atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+    crashes_itself = False
     if step := os.environ.get(CRASH_VARIABLE):
         from operations.faults.crash_points import arm  # noqa: PLC0415 (after the line above)
 
-        arm(step)
+        point = arm(step)
+        crashes_itself = point.in_lane or not point.in_group
     for guard in filter(None, os.environ.get(OFF_VARIABLE, "").split(",")):
         from operations.faults.switched_off import switch_off  # noqa: PLC0415 (the same)
 
         switch_off(guard)
-    return _become(module, rest)
+    run = _runner(module, rest)
+    return _again_after_crashes(run) if crashes_itself else run()
 
 
-def _become(module: str, arguments: list[str]) -> int:
+def _runner(module: str, arguments: list[str]) -> Callable[[], int]:
     if module == "workers":
         from workers.__main__ import main as worker  # noqa: PLC0415
 
-        return worker(arguments)
+        return partial(worker, arguments)
     from workers import keeper, relay  # noqa: PLC0415
     from workers.service import run_service  # noqa: PLC0415
 
-    name, run = {"workers.relay": ("relay", relay.run), "workers.keeper": ("keeper", keeper.run)}[module]
-    if CRASH_VARIABLE not in os.environ:
-        return run_service(name, run)
-    return _again_after_crashes(lambda: run_service(name, run))
+    return partial(
+        run_service, *{"workers.relay": ("relay", relay.run), "workers.keeper": ("keeper", keeper.run)}[module]
+    )
 
 
-def _again_after_crashes(service: Callable[[], int]) -> int:
-    """Run a service in a child, again at once after a crash on purpose: the supervisor's pauses would cost minutes."""
+def _again_after_crashes(run: Callable[[], int]) -> int:
+    """Run it in a child, again at once after a crash on purpose: the supervisor's pauses would cost minutes."""
     while True:
         child = os.fork()
         if child == 0:
-            os._exit(service())
+            os._exit(run())
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, partial(_pass_on, child))
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

@@ -164,6 +164,16 @@ def dual_write(directory: Path) -> Fault:
     return replace(fault, around=may_publish_itself)
 
 
+def published_twice(directory: Path) -> Fault:
+    """The relay dies between the broker's confirms and its own mark: the next group is given the same events again."""
+    return crash_fault("relay: published, not marked", directory, CRASHES)
+
+
+def lane_killed(directory: Path) -> Fault:
+    """A worker dies in its lane, with events in hand."""
+    return crash_fault("lane: handlers have ended, nothing is in the database", directory, CRASHES)
+
+
 DOOR = Fault(name="door unbound", inject=unbind_the_door, lasting=25.0)
 AGAIN = Fault(name="published again", inject=publish_again)
 UNSENT = Fault(name="lines dropped unsent", inject=drop_lines_unsent, lasting=10.0)
@@ -174,7 +184,7 @@ LOST_LINES = Fault(
     name="lines lost without a word", inject=strand, injections=2, least=5, tolerated=frozenset({judging.DIED})
 )
 NO_DEAD_QUEUE = Fault(name="dead-letter queue unbound", inject=reject_without_a_dead_letter_queue)
-CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8)
+CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8, behaviour={"slowly": 0.5})
 WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6)
 POISONED = Fault(name="poison", inject=poison, injections=1, least=POISON, poison=True)
 #: Those of the faults above that belong to the suite in their own right, with every guard on.
@@ -187,6 +197,8 @@ CONTROLS = (
     Control(guard="confirms", careless=CONFIRMS, fault=replace(UNSENT, lasting=4.0), line=judging.LOST),
     Control(guard="mandatory", careless=MANDATORY, fault=replace(DOOR, lasting=15.0), line=judging.LOST),
     Control(guard="inbox", at=BUSY, fault=AGAIN, line=judging.DOUBLED),
+    Control(guard="inbox of the lane", at=("second",), made=published_twice, line=judging.DOUBLED),
+    Control(guard="acks of the lane", at=("second",), made=lane_killed, line=judging.LOST),
     Control(guard="fence", at=("first",), made=zombies, line=judging.DOUBLED),
     Control(guard="guarded consumer", at=("first",), fault=replace(BODIES, lasting=8.0), line=judging.DIED, settle=5.0),
     Control(guard="header check", at=("first",), fault=replace(HEADERS, lasting=8.0), line=judging.DIED, settle=5.0),

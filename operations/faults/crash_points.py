@@ -19,6 +19,8 @@ GO = "go"
 #: What one takes that gorges, at most and at once; a machine without a limit must survive it.
 MOST_MIB, PIECE_MIB = 1024, 16
 
+#: Those whose workers come to the steps; `second` has a lane.
+GROUPS = ("first", "second", "caller")
 How = Literal["crash", "freeze", "gorge"]
 
 
@@ -27,7 +29,7 @@ class Point:
     """A step of a process, and whether it ends before or after it.
 
     Attributes:
-        process: `first`, `second` and `caller` are groups, else the name of the process.
+        process: the name of a group, else of the process.
         place: module:attribute, or module:class.attribute, of the function that is the step.
         behaviour: what the load must do so that the step is reached.
     """
@@ -41,11 +43,16 @@ class Point:
     @property
     def in_group(self) -> bool:
         """Whether a group's worker takes the step."""
-        return self.process in ("first", "second", "caller")
+        return self.process in GROUPS
 
     @property
-    def in_any_group(self) -> bool:
-        """Whether every group's worker does, whatever its handlers are."""
+    def in_lane(self) -> bool:
+        """Whether a group's worker takes the step itself, not a process of its pool."""
+        return self.place.startswith("workers.lane.")
+
+    @property
+    def of_any_handler(self) -> bool:
+        """Whether a worker comes to the step whatever its handlers are."""
         return self.in_group and not self.behaviour and not self.place.startswith("operations.")
 
 
@@ -53,11 +60,11 @@ class Point:
 BEFORE_COMMIT = "the handler has ended, nothing is committed"
 _FAILING = {"fails once": 0.3}
 POINTS = (
-    Point(name="before the claim", process="second", place="workers.execution:Execution._claim", before=True),
-    Point(name="after the claim", process="second", place="workers.execution:Execution._claim"),
+    Point(name="before the claim", process="first", place="workers.execution:Execution._claim", before=True),
+    Point(name="after the claim", process="first", place="workers.execution:Execution._claim"),
     Point(name="in the handler", process="first", place="workers.work:UnitOfWork.publish"),
-    Point(name="before the effects", process="second", place="workers.work:UnitOfWork.flush", before=True),
-    Point(name="after the effects, before the outcome", process="second", place="workers.work:UnitOfWork.flush"),
+    Point(name="before the effects", process="caller", place="workers.work:UnitOfWork.flush", before=True),
+    Point(name="after the effects, before the outcome", process="caller", place="workers.work:UnitOfWork.flush"),
     Point(
         name=BEFORE_COMMIT,
         process="caller",
@@ -66,6 +73,19 @@ POINTS = (
     ),
     Point(name="after the outcome, before the commit", process="caller", place="workers.inbox:complete"),
     Point(name="after the commit, before the ack", process="first", place="workers.execution:Execution._complete"),
+    Point(
+        name="lane: handlers have ended, nothing is in the database",
+        process="second",
+        place="workers.lane.transaction:Transactions.commit",
+        before=True,
+    ),
+    Point(name="lane: all is written, before the commit", process="second", place="workers.lane.transaction:_written"),
+    Point(
+        name="lane: after the commit, before the acks",
+        process="second",
+        place="workers.lane.acks:Acks.ack",
+        before=True,
+    ),
     Point(
         name="before a retry is sent",
         process="first",
@@ -138,7 +158,7 @@ class Order:
         return False
 
 
-def arm(text: str) -> None:
+def arm(text: str) -> Point:
     """Make this process, and what it forks, crash as ordered; raises StopIteration if there is no such point."""
     order = Order.parse(text)
     point = next(point for point in POINTS if point.name == order.point)
@@ -166,6 +186,7 @@ def arm(text: str) -> None:
         return step
 
     replace(point.place, around)
+    return point
 
 
 def gorge() -> None:

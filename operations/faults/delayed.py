@@ -126,7 +126,7 @@ def send_delayed(world: World, events: int, longest: int, rng: random.Random) ->
         for number in range(first, min(first + BATCH, events)):
             subject, seconds = f"d-{number}", rng.randint(1, longest)
             envelope = seal(Followed(subject=subject), source=SOURCE, id=subject)
-            batch.append(delayed(envelope, GROUP, seconds=seconds, generation=0))
+            batch.append(delayed(envelope, GROUP, seconds=seconds, generation=0, begun=False))
             due[subject] = (time.time(), seconds)
         for error in sender.send(batch):
             if error is not None:

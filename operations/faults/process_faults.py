@@ -13,8 +13,10 @@ from operations.faults.scenario import Fault, Scene
 
 
 def kill_child(scene: Scene, rng: random.Random) -> bool:
-    """SIGKILL one process of a worker's pool."""
-    children = scene.world.children(scene.world.worker(rng.choice(scene.world.busy)))
+    """SIGKILL one process of a worker's pool, where it is the pool that runs the handlers."""
+    world = scene.world
+    pooled = [group for group in world.busy if group not in world.lanes()] or world.busy
+    children = world.children(world.worker(rng.choice(pooled)))
     if not children:
         return False
     try:

@@ -17,7 +17,7 @@ class Begun(Payload):
 
 
 class Followed(Payload):
-    """Published by `first`, handled by `second`."""
+    """Published by `first`, handled by `second`, whose handler is short enough for a lane."""
 
     event_type: ClassVar[str] = "fault.followed"
     subject: str
@@ -51,7 +51,7 @@ CATALOG = Catalog(
     events=[Event(Begun), Event(Followed), Event(Called), Event(Poisonous), Event(Unclaimed)],
     groups=[
         WorkerGroup("first", handles=[Begun], longest_runtime=seconds(1), retry=_QUICK),
-        WorkerGroup("second", handles=[Followed], longest_runtime=seconds(1), retry=_QUICK),
+        WorkerGroup("second", handles=[Followed], longest_runtime=seconds(0.5), retry=_QUICK),
         WorkerGroup("caller", handles=[Called], longest_runtime=seconds(1), retry=_QUICK),
         WorkerGroup("poisoned", handles=[Poisonous], longest_runtime=seconds(1), retry=_TWICE),
     ],

@@ -72,6 +72,8 @@ class Fault:
         every: seconds between injections, as long as the load goes on; by default they are spread over it.
             The load is spread so that as many come as there must be.
         tolerated: lines that a known fault of a server may redden; they are shown all the same.
+        most_unindexed: of what may be missing in the index, no larger share: a keeper that does not read any more is no
+            fault of a broker.
         taken: counts how many it hit in the end, where that is not known when it is injected.
         unguarded: whether a guard is off, so that any line may be red.
     """
@@ -88,6 +90,7 @@ class Fault:
     lasting: float | None = None
     every: float | None = None
     tolerated: frozenset[str] = frozenset()
+    most_unindexed: float = 0.15
     taken: Callable[[], int] | None = None
     unguarded: bool = False
     injections: int = 5

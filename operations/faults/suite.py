@@ -55,8 +55,6 @@ SHORT = (
 )
 CRASHES = 10
 SKIPPED = "skipped"
-#: Of what may be missing in the index, no larger share: a keeper that does not read any more is no fault of a broker.
-MOST_UNINDEXED = 0.15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,7 +150,8 @@ class Choice:
         mixed = chaos([fault for fault in FAULTS.values() if self.own is None or fault.name not in OF_THE_SAMPLE])
         faults[mixed.name] = mixed
         named = [name for name in (faults if self.full else SHORT) if self.own is None or name not in OF_THE_SAMPLE]
-        crashes = rounds(directory / "crashes", CRASHES, () if self.own is None else world.groups())
+        own = () if self.own is None else world.groups()
+        crashes = rounds(directory / "crashes", CRASHES, own, world.lanes())
         subject = self.own or SAMPLE
         chosen: list[tuple[str, Step]] = [
             (name, partial(run_fault, fault=faults[name], events=self.sizes.faults, seed=seed, subject=subject))
@@ -182,7 +181,7 @@ def beyond(outcome: Outcome, fault: Fault) -> set[str]:
     red = set(found.keys() - fault.tolerated)
     if found.keys() & {judging.DIED} and max(Counter(found[judging.DIED]).values()) > outcome.injections:
         red.add(judging.DIED)
-    if len(found.get(judging.NOT_INDEXED, ())) > outcome.events * MOST_UNINDEXED:
+    if len(found.get(judging.NOT_INDEXED, ())) > outcome.events * fault.most_unindexed:
         red.add(judging.NOT_INDEXED)
     return red
 

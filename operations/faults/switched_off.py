@@ -13,6 +13,7 @@ from sqlalchemy import Connection, update
 from operations.faults.crash_points import replace
 from workers import app, guard, inbox, tables
 from workers.execution import Execution
+from workers.lane.acks import Acks
 from workers.received import receive
 from workers.work import UnitOfWork
 
@@ -47,6 +48,26 @@ def no_inbox() -> None:
 
     replace("workers.inbox:claim", lambda _original: claim)
     replace("workers.inbox:complete", lambda _original: lambda *_arguments, **_named: None)
+
+
+def no_lane_inbox() -> None:
+    """A batch is committed whatever of it is on record already."""
+    replace("workers.lane.transaction:_require_all", lambda _original: lambda *_arguments: None)
+
+
+def lane_acks_early() -> None:
+    """The lane acks a message as it comes."""
+
+    def around(original: Original) -> Original:
+        def arrived(self: Acks, tag: int, message: IncomingMessage | None = None) -> None:
+            original(self, tag, message)
+            if message is None:
+                self._channel.basic_ack(tag)
+
+        return arrived
+
+    replace("workers.lane.acks:Acks.arrived", around)
+    replace("workers.lane.acks:Acks.ack", lambda _original: lambda *_arguments: None)
 
 
 def fence() -> None:
@@ -144,6 +165,8 @@ SWITCHES: dict[str, Callable[[], None]] = {
     "heartbeat": heartbeat,
     "small prefetch": small_prefetch,
     "inbox": no_inbox,
+    "inbox of the lane": no_lane_inbox,
+    "acks of the lane": lane_acks_early,
     "fence": fence,
     "attempt counting": attempt_counting,
     "guarded consumer": guarded_consumer,

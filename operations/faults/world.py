@@ -15,6 +15,7 @@ import httpx
 import psutil
 from millrace import names
 from millrace.declarations import Catalog
+from millrace.derived import lane_size
 from sqlalchemy import Engine
 
 from operations.faults.proxy import Proxy
@@ -70,6 +71,12 @@ class World:
     def groups(self) -> list[str]:
         """The worker groups."""
         return [group.name for group in self.catalog.groups]
+
+    def lanes(self) -> list[str]:
+        """The groups that have a lane."""
+        if self.settings.get("MILLRACE_INBOX_URL"):
+            return []
+        return [group.name for group in self.catalog.groups if lane_size(group)]
 
     @property
     def busy(self) -> list[str]:

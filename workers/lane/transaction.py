@@ -44,15 +44,8 @@ class Transactions:
         works = [each.work for each in ran if each.work is not None]
         together, apart = self._prepared(works)
         with begin(self._engine) as connection:
-            with _pipeline(connection):
-                claiming = _cursor(connection)
-                claiming.execute(claim.text, claim.parameters)
-                for text, several in groupby(together, key=attrgetter("text")):
-                    _cursor(connection).executemany(text, [each.parameters for each in several])
-                add_messages(connection, [each for work in works if work not in apart for each in work.messages])
-            claimed = frozenset((source, id_) for source, id_ in claiming.fetchall())
-            if len(claimed) < len(ended):
-                raise Taken(claimed)
+            claimed = _written(connection, claim, together, [work for work in works if work not in apart])
+            _require_all(claimed, len(ended))
             for work in apart:
                 work.flush(connection)
 
@@ -68,6 +61,25 @@ class Transactions:
             else:
                 apart.append(work)
         return together, apart
+
+
+def _written(
+    connection: Connection, claim: Prepared, statements: Sequence[Prepared], works: Sequence[UnitOfWork]
+) -> frozenset[Key]:
+    """Execute claim and statements, and add what the works publish; gives the keys that were free."""
+    with _pipeline(connection):
+        claiming = _cursor(connection)
+        claiming.execute(claim.text, claim.parameters)
+        for text, several in groupby(statements, key=attrgetter("text")):
+            _cursor(connection).executemany(text, [each.parameters for each in several])
+        add_messages(connection, [each for work in works for each in work.messages])
+    return frozenset((source, id_) for source, id_ in claiming.fetchall())
+
+
+def _require_all(claimed: frozenset[Key], events: int) -> None:
+    """Raise Taken unless so many events were free."""
+    if len(claimed) < events:
+        raise Taken(claimed)
 
 
 def _cursor(connection: Connection) -> Any:

@@ -35,9 +35,20 @@ def test_the_rounds_have_every_point_once(tmp_path: Path) -> None:
 
 
 def test_your_own_groups_have_every_point_that_any_handler_reaches(tmp_path: Path) -> None:
-    ordered = {order.point for each in rounds(tmp_path, 1, ["yours"]) for order in each.orders}
+    """Those of the lane in the groups that have one, the others in the others."""
+    made = list(rounds(tmp_path, 1, ["long", "short"], lanes=["short"]))
+    ordered = {order.point for each in made for order in each.orders}
     of_the_sample = {"before a retry is sent", "after a retry was sent"}
     of_the_sample |= {"after the intent of a call", "after a call, before its outcome"}
     assert ordered == {point.name for point in POINTS} - of_the_sample
-    armed = {name for each in rounds(tmp_path / "again", 1, ["yours"]) for name in each.fault.arming}
-    assert armed == {"worker-yours", "relay", "keeper"}
+    armed: dict[str, set[str]] = {}
+    for each in made:
+        for process, environment in each.fault.arming.items():
+            armed.setdefault(process, set()).add(environment[CRASH_VARIABLE].split("|")[0])
+    assert armed.keys() == {"worker-long", "worker-short", "relay", "keeper"}
+    assert armed["worker-short"] == {point.name for point in POINTS if point.in_lane}
+
+
+def test_groups_without_a_lane_have_none_of_its_points(tmp_path: Path) -> None:
+    ordered = {order.point for each in rounds(tmp_path, 1, ["long"]) for order in each.orders}
+    assert not [name for name in ordered if name.startswith("lane")]
