@@ -1,5 +1,6 @@
 """Connections to the store: SQLite for one machine, PostgreSQL for real use."""
 
+import math
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 POSTGRES_LIMITS = {"statement_timeout": 30_000, "idle_in_transaction_session_timeout": 15_000}
 #: How long those that are in no hurry wait for a lock.
 PATIENCE_SECONDS = 30.0
+#: The longest that anyone waits for a server to take a connection.
+_CONNECT_SECONDS = 10.0
 #: SQLSTATEs of a server that is not there, full, or not the one that may write; a deadlock is not among them.
 _OUTAGES = ("08", "53", "57P", "25006")
 _SQLITE_OUTAGES = ("locked", "unable to open", "disk", "readonly")
@@ -25,10 +28,12 @@ _SQLITE_OUTAGES = ("locked", "unable to open", "disk", "readonly")
 _WRITING = {"millrace_writing": True}
 
 
-def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False) -> Engine:
+def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False, ping: bool = True) -> Engine:
     """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet.
 
-    `patience` bounds, in seconds, the wait for another's lock. With `forks`, the process may fork between two
+    `patience` bounds, in seconds, the wait for another's lock, and for the server to take a connection. With `ping` a
+    server is asked whether it is still there before a connection is used again; without, the user tries twice. With
+    `forks`, the process may fork between two
     transactions: SQLite's file is not open then (its locks would be lost in the child, unnoticed by it), and a child
     keeps no server believing that its parent is still there.
     """
@@ -38,11 +43,12 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", partial(_begin_sqlite, patience))
         return engine
+    wait = math.ceil(min(patience, _CONNECT_SECONDS))
     limits = {**POSTGRES_LIMITS, "lock_timeout": round(patience * 1000)}
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
-    settings = {"options": options, "connect_timeout": 10, "tcp_user_timeout": 20_000, "application_name": "millrace"}
+    settings = {"options": options, "connect_timeout": wait, "tcp_user_timeout": 20_000, "application_name": "millrace"}
     engine = create_engine(
-        url, hide_parameters=True, connect_args=settings, pool_pre_ping=True, isolation_level="READ COMMITTED"
+        url, hide_parameters=True, connect_args=settings, pool_pre_ping=ping, isolation_level="READ COMMITTED"
     )
     if forks:
         _let_go_in_children(engine)
@@ -92,7 +98,15 @@ def _is_busy(error: BaseException) -> bool:
 @contextmanager
 def begin(engine: Engine) -> Iterator[Connection]:
     """A write transaction: committed at the end, rolled back on any exception."""
-    with engine.connect().execution_options(**_WRITING) as connection, connection.begin():
+    with engine.connect() as line, transaction(line) as connection:
+        yield connection
+
+
+@contextmanager
+def transaction(line: Connection) -> Iterator[Connection]:
+    """The same on a connection that is there."""
+    connection = line.execution_options(**_WRITING)
+    with connection.begin():
         yield connection
 
 
@@ -109,12 +123,16 @@ def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sql
 
 
 def is_outage(error: Exception) -> bool:
-    """Whether the store, not the statement, is at fault: lost, refused, shut down, full or read-only."""
-    if not isinstance(error, DBAPIError):
-        return False
-    if error.connection_invalidated:
+    """Whether the store, not the statement, is at fault: lost, refused, shut down, full or read-only.
+
+    Whoever raised it, SQLAlchemy or the driver itself.
+    """
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    if isinstance(error.orig, sqlite3.Error):
-        return any(word in str(error.orig) for word in _SQLITE_OUTAGES)
-    state = getattr(error.orig, "sqlstate", None)
-    return state.startswith(_OUTAGES) if state else isinstance(error, OperationalError)
+    original = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(original, sqlite3.Error):
+        return any(word in str(original) for word in _SQLITE_OUTAGES)
+    if not isinstance(original, psycopg.Error):
+        return False
+    state = original.sqlstate
+    return state.startswith(_OUTAGES) if state else isinstance(original, psycopg.OperationalError)

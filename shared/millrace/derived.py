@@ -50,6 +50,8 @@ LANE_RUNTIME_SECONDS = 0.5
 BATCH_SECONDS = 0.5
 #: So long after a batch has begun its parts are tried again if it cannot be committed as a whole.
 HALVING_SECONDS = 2.0
+#: A batch is committed within this, or its line to the database is cut; a lock is waited for within it.
+COMMIT_SECONDS = STORE_SECONDS + 0.5
 #: The most events of a batch (measured: more brings little), and the most seconds of work, as declared, in a lane.
 BATCH_EVENTS = 100
 LANE_BACKLOG_SECONDS = 20.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import structlog
 from millrace.derived import BATCH_SECONDS, HALVING_SECONDS
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from workers.database import is_outage
 from workers.lane.entry import Entry
@@ -104,8 +103,7 @@ class Batches:
 
     def _halve(self, ran: Sequence[Ran], error: Exception, until: float, settled: Settled) -> None:
         entries = [entry for each in ran for entry in each.entries]
-        outage = isinstance(error, SQLAlchemyError) and is_outage(error)
-        if len(entries) == 1 or outage or time.monotonic() > until:
+        if len(entries) == 1 or is_outage(error) or time.monotonic() > until:
             log.info("not committed as a batch", events=len(entries), error=type(error).__name__)
             settled.aside.extend(entries)
             return

@@ -34,9 +34,8 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         assert runtime.lane is not None
         self._size = runtime.lane.batch
         self._group = runtime.group.name
-        self._batches = Batches(
-            runtime, connect(runtime.settings.database_url, patience=STORE_SECONDS, forks=True), self._size
-        )
+        engine = connect(runtime.settings.database_url, patience=STORE_SECONDS, forks=True, ping=False)
+        self._batches = Batches(runtime, engine, self._size)
         self._consumer = consumer
         self._waiting: deque[Entry] = deque()
         #: of the connection's channel

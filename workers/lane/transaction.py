@@ -1,21 +1,29 @@
 """The one transaction of a batch: claims, effects, outbox rows and outcomes."""
 
+import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, cast
 
+import structlog
+from millrace.derived import COMMIT_SECONDS, STORE_SECONDS
 from millrace.publishing.outbox import add_messages
 from sqlalchemy import Connection, Engine
 
-from workers.database import begin
+from workers.database import is_outage, transaction
 from workers.lane.claims import claim_all, claim_parameters
+from workers.lane.patience import cut_after
 from workers.lane.running import Ran
 from workers.lane.statements import Prepared, Preparer, ready
 from workers.work import UnitOfWork
 
+log = structlog.get_logger("millrace.lane")
+
 Key = tuple[str, str]
+#: What a second try has, though the first one has used up all.
+_LEAST_SECONDS = 0.1
 
 
 class Taken(Exception):
@@ -35,15 +43,30 @@ class Transactions:
         self._claim = claim_all(engine.dialect.name).compile(dialect=engine.dialect)
 
     def commit(self, ran: Sequence[Ran]) -> None:
-        """Commit it all; raises Taken, or what the database or a statement raises, and then nothing is committed.
+        """Commit it all; raises Taken, or what the database or a statement raises, and then nothing is acked.
 
-        On PostgreSQL all goes to the server in one round trip, but for the statements whose result is looked at.
+        On PostgreSQL all goes to the server in one round trip, but for the statements whose result is looked at. What
+        was committed on a line that was lost meanwhile is found on record when it is tried again.
         """
+        until = time.monotonic() + COMMIT_SECONDS
+        try:
+            self._commit(ran, until)
+        except Exception as error:
+            if not is_outage(error) or time.monotonic() > until - STORE_SECONDS:
+                raise
+            log.info("lost a line to the database, trying another", error=type(error).__name__)
+            self._commit(ran, until)
+
+    def _commit(self, ran: Sequence[Ran], until: float) -> None:
         ended = [(held, each.outcome) for each in ran for held in each.held]
         claim = ready(self._claim, claim_parameters(self._engine.dialect.name, ended))
         works = [each.work for each in ran if each.work is not None]
         together, apart = self._prepared(works)
-        with begin(self._engine) as connection:
+        with (
+            self._engine.connect() as line,
+            cut_after(max(_LEAST_SECONDS, until - time.monotonic()), line),
+            transaction(line) as connection,
+        ):
             claimed = _written(connection, claim, together, [work for work in works if work not in apart])
             _require_all(claimed, len(ended))
             for work in apart:
