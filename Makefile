@@ -41,9 +41,9 @@ test-cluster: .venv/.dev ## Three RabbitMQ nodes without a majority, under load;
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -m cluster $(PYTEST_ARGS)
 
-faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (15 minutes)
+faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (10 minutes)
 	@"$(BIN)/python" -m tests.servers_needed
-	@"$(BIN)/millrace" faults --report "$(FAULTS_REPORT)" $(FAULTS_ARGS)
+	@"$(BIN)/millrace" faults --jobs 2 --report "$(FAULTS_REPORT)" $(FAULTS_ARGS)
 
 faults-full: .venv/.dev ## Every fault with 10,000 events: each seed and database, a cluster, a soak; a day (SEEDS= SOAK_MINUTES=)
 	@"$(BIN)/python" -m tests.servers_needed

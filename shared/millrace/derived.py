@@ -52,6 +52,8 @@ BATCH_SECONDS = 0.5
 HALVING_SECONDS = 2.0
 #: A batch is committed within this, or its line to the database is cut; a lock is waited for within it.
 COMMIT_SECONDS = STORE_SECONDS + 0.5
+#: A batch holds the worker's loop no longer: the last of its handlers begins late, or its parts are tried again late.
+BATCH_BOUND_SECONDS = max(BATCH_SECONDS + LANE_RUNTIME_SECONDS, HALVING_SECONDS) + COMMIT_SECONDS
 #: The most events of a batch (measured: more brings little), and the most seconds of work, as declared, in a lane.
 BATCH_EVENTS = 100
 LANE_BACKLOG_SECONDS = 20.0
@@ -75,7 +77,8 @@ def timing(group: WorkerGroup) -> Timing:
     """The time limits of a group; soft < hard < lease < grace."""
     longest = group.longest_runtime.total_seconds()
     hard = longest + max(1.0, longest * 0.1) + MARGIN_SECONDS
-    lease = hard + END_SECONDS
+    late = BATCH_BOUND_SECONDS if lane_size(group) else 0.0  # the loop that kills is the one that runs the batches
+    lease = hard + END_SECONDS + late
     return Timing(soft_limit=longest, hard_limit=hard, lease=lease, grace=lease + 2 * END_SECONDS)
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from millrace import WorkerGroup
 from millrace.catalog import CATALOG
 from millrace.derived import (
+    BATCH_BOUND_SECONDS,
     BATCH_EVENTS,
     BATCH_SECONDS,
     COMMIT_SECONDS,
@@ -40,7 +41,8 @@ def assert_ordered(group: WorkerGroup) -> None:
     assert 0 < limits.soft_limit < limits.hard_limit < limits.lease < limits.grace
     around_the_handler = 3 * STORE_SECONDS + 2 * SEND_SECONDS
     assert limits.hard_limit - limits.soft_limit > around_the_handler
-    assert limits.lease - limits.hard_limit >= END_SECONDS * 0.999
+    kill_may_be_late = BATCH_BOUND_SECONDS if lane_size(group) else 0.0
+    assert limits.lease - limits.hard_limit >= (END_SECONDS + kill_may_be_late) * 0.999
     assert limits.grace - limits.hard_limit > END_SECONDS
 
 
@@ -92,6 +94,6 @@ def test_a_lane_is_for_short_handlers_and_holds_what_is_soon_done(longest: timed
 
 def test_a_batch_ends_within_half_a_heartbeat() -> None:
     """All of its handlers, the last of which may begin late; a database that is silent; and the halving before."""
-    handlers = BATCH_SECONDS + LANE_RUNTIME_SECONDS
-    assert max(handlers, HALVING_SECONDS) + COMMIT_SECONDS <= HEARTBEAT_SECONDS / 2
+    assert BATCH_SECONDS + LANE_RUNTIME_SECONDS + COMMIT_SECONDS <= BATCH_BOUND_SECONDS <= HEARTBEAT_SECONDS / 2
+    assert HALVING_SECONDS + COMMIT_SECONDS <= BATCH_BOUND_SECONDS
     assert STORE_SECONDS < COMMIT_SECONDS, "a lock that is not given is told as such, the line is not cut"
