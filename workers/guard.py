@@ -66,8 +66,6 @@ class GuardedConsumer(WatchedConsumer):
         self.came += 1
         lane = self.lane
         if lane is not None:
-            if lane.closing:
-                return
             lane.acks.arrived(message.delivery_tag, message)
         with self._surviving(message):
             received = self.guard.accept(message)

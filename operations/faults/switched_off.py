@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery.worker.consumer import Consumer
@@ -56,9 +56,9 @@ def no_lane_inbox() -> None:
 
 
 def lane_acks_early() -> None:
-    """The lane acks a message as it comes."""
+    """The lane acks a message as it comes; only where py-amqp has read it is not known yet whose it will be."""
 
-    def around(original: Original) -> Original:
+    def arriving(original: Original) -> Original:
         def arrived(self: Acks, tag: int, message: IncomingMessage | None = None) -> None:
             original(self, tag, message)
             if message is None:
@@ -66,8 +66,13 @@ def lane_acks_early() -> None:
 
         return arrived
 
-    replace("workers.lane.acks:Acks.arrived", around)
-    replace("workers.lane.acks:Acks.ack", lambda _original: lambda *_arguments: None)
+    def ack(self: Acks, tags: Iterable[int]) -> None:
+        for tag in tags:
+            if self._open.pop(tag) is not None:
+                self._channel.basic_ack(tag)
+
+    replace("workers.lane.acks:Acks.arrived", arriving)
+    replace("workers.lane.acks:Acks.ack", lambda _original: ack)
 
 
 def fence() -> None:

@@ -41,8 +41,6 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         #: of the connection's channel
         self.acks = Acks(None)
         self._turn_is_due = False
-        #: whether what comes now is not taken any more
-        self.closing = True
         consumer.lane = self
 
     def start(self, consumer: Any) -> None:
@@ -50,11 +48,9 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         self._waiting.clear()
         self.acks = Acks(consumer.task_consumer.channel)
         self._turn_is_due = False
-        self.closing = False
 
     def stop(self, consumer: Any) -> None:
         """Take nothing more; if the worker ends, commit and ack what has come, else forget it."""
-        self.closing = True
         if consumer.blueprint.state == bootsteps.CLOSE:
             self._finish(consumer)
         self._waiting.clear()
@@ -87,7 +83,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _take_usual(self, raw: RawDelivery) -> bool:
         """Take a delivery at once if all about it is as usual; else py-amqp brings it to the guard."""
-        place = None if self.closing else raw.usual(FIRST_WAYS)
+        place = raw.usual(FIRST_WAYS)
         if place is None:
             return False
         tag, exchange = place
@@ -107,7 +103,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _turn(self) -> None:
         self._turn_is_due = False
-        if self.closing or not self._consumer.connection.connected:
+        if not self._consumer.connection.connected:
             return  # a connection's last turn: its acks would be lost
         while len(self._waiting) < self._size and self._take_in():
             pass  # what has arrived meanwhile; no more is waited for
