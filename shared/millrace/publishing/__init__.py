@@ -2,12 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from millrace.publishing.async_publisher import AsyncPublisher
 from millrace.publishing.publisher import Publisher
 
 if TYPE_CHECKING:
     from millrace.publishing.outbox import Outbox
 
-__all__ = ["Outbox", "Publisher"]
+__all__ = ["AsyncPublisher", "Outbox", "Publisher"]
 
 
 def __getattr__(name: str) -> object:
