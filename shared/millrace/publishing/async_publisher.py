@@ -19,10 +19,11 @@ TURN = 50
 
 
 class AsyncPublisher:
-    """Publishes as `Publisher` does, from coroutines: what many publish at a time shares one connection and is one batch.
+    """Publishes as `Publisher` does, from coroutines: what many publish at a time goes out together; share one per loop.
 
-    Arguments, names and errors are those of `Publisher`. Share one per event loop. Cancelling a call harms no other;
-    its event may have been published (as after a ConfirmTimeout: sending again with the same id is safe).
+    Arguments, names and errors are those of `Publisher`. A call also waits for those that are on their way when it
+    begins: in all, at most twice as long. Cancelling one harms no other; its event may have been published all the
+    same, and sending it again with its id is safe.
     """
 
     def __init__(

@@ -41,10 +41,10 @@ def until(seconds: float = FAR_FUTURE) -> float:
     return time.monotonic() + seconds
 
 
-def read(line: Line, count: int) -> list[Frame]:
+def read(line: Line, count: int, seconds: float = FAR_FUTURE) -> list[Frame]:
     frames: list[Frame] = []
     while len(frames) < count:
-        frames += line.turn(until())
+        frames += line.turn(until(seconds))
     return frames
 
 
@@ -84,8 +84,7 @@ def test_silence_is_a_time_out(ends: tuple[Line, socket.socket], given: bytes) -
     line, _ = ends
     line.give(given)
     with pytest.raises(TimeoutError):
-        for _ in range(1_000):
-            list(line.turn(until(0.05)))
+        read(line, 1, seconds=0.05)
 
 
 def test_what_has_come_is_read_though_it_is_late(ends: tuple[Line, socket.socket]) -> None:
