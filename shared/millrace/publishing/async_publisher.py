@@ -19,7 +19,7 @@ TURN = 50
 
 
 class AsyncPublisher:
-    """Publishes as `Publisher` does, from coroutines: what many publish at a time goes out together; share one per loop.
+    """Publishes as `Publisher` does, from coroutines: what many publish at a time goes out together; one for a loop.
 
     Arguments, names and errors are those of `Publisher`. A call also waits for those that are on their way when it
     begins: in all, at most twice as long. Cancelling one harms no other; its event may have been published all the

@@ -27,7 +27,7 @@ from millrace.publishing.message import Message
 from millrace.publishing.wire import METHOD, Frame, publish_frames, signature
 
 #: A burst is built and given to the line at once: so many bytes or messages, and the last one whole.
-BURST_BYTES = 64 * 1024
+BURST_BYTES = 256 * 1024
 BURST = 128
 #: So many bursts may wait for confirms (measured: more brings little).
 WINDOW = 8

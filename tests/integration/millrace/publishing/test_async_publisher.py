@@ -86,7 +86,7 @@ def test_what_many_publish_at_a_time_shares_a_connection_and_is_one_batch(stack:
 
 
 def test_each_coroutine_gets_its_own_outcome(stack: Stack) -> None:
-    async def publish() -> list[str | list[str] | BaseException]:
+    async def publish() -> tuple[str | list[str] | BaseException, ...]:
         async with AsyncPublisher(stack.service_url()) as publisher:
             calls = (
                 publisher.publish(EVENT, id="a"),
