@@ -5,6 +5,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 from millrace.publishing.wire import AROUND, Frame, whole_frame
 
@@ -34,38 +35,38 @@ class Line:
         self._unsent = memoryview(data)
 
     def turn(self, until: float) -> Iterator[Frame]:
-        """Send and read what is possible now, or as soon as something is; the frames that have come whole.
+        """Send what the system takes, and only if it does not take all, or nothing is left to send, wait and read.
 
-        Raises TimeoutError if nothing is possible until then (`time.monotonic()`), OSError if the line is lost.
+        The frames that have come whole. Raises TimeoutError if until then (`time.monotonic()`) nothing comes, OSError
+        if the line is lost.
         """
-        while True:
-            sent, received = self._send(), self._receive()
-            if received:
-                return self._frames()
-            if not sent:
-                self._wait(until)
-            elif self.idle:
-                return iter(())
+        if not self.idle:
+            self._send()
+            if self.idle:
+                return
+        self._wait(until)
+        self._receive()
+        yield from self._frames()
 
-    def _send(self) -> bool:
-        if self.idle:
-            return False
-        try:
-            count = self._sock.send(self._unsent)
-        except _NOT_NOW:
-            return False
-        self._unsent = self._unsent[count:]
-        return True
+    def _send(self) -> None:
+        with suppress(*_NOT_NOW):
+            self._unsent = self._unsent[self._sock.send(self._unsent) :]
 
-    def _receive(self) -> bool:
-        try:
+    def _wait(self, until: float) -> None:
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return  # it has been read from the system, which knows no more of it
+        patience = max(until - time.monotonic(), 0)
+        late_or_idle = self.idle or not patience  # when it is late, only what has come already counts
+        self._poll.modify(self._sock, select.POLLIN if late_or_idle else select.POLLIN | select.POLLOUT)
+        if not self._poll.poll(patience * 1000):
+            raise TimeoutError
+
+    def _receive(self) -> None:
+        with suppress(*_NOT_NOW):
             data = self._sock.recv(CHUNK)
-        except _NOT_NOW:
-            return False
-        if not data:
-            raise ConnectionResetError("the broker closed the connection")
-        self._received += data
-        return True
+            if not data:
+                raise ConnectionResetError("the broker closed the connection")
+            self._received += data
 
     def _frames(self) -> Iterator[Frame]:
         at = 0
@@ -73,10 +74,3 @@ class Line:
             at += AROUND + len(frame[2])
             yield frame
         self._received = self._received[at:]
-
-    def _wait(self, until: float) -> None:
-        events = select.POLLIN if self.idle else select.POLLIN | select.POLLOUT
-        self._poll.modify(self._sock, events)
-        patience = until - time.monotonic()
-        if patience <= 0 or not self._poll.poll(patience * 1000):
-            raise TimeoutError

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from millrace.publishing.line import Line
@@ -87,6 +88,24 @@ def test_silence_is_a_time_out(ends: tuple[Line, socket.socket], given: bytes) -
         read(line, 1, seconds=0.05)
 
 
+class Trickle(socket.socket):
+    """A socket that takes a byte at a time."""
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """Send the first byte."""
+        return super().send(data[:1], flags)
+
+
+def test_who_takes_little_and_never_answers_is_not_sent_to_for_longer() -> None:
+    near, far = socket.socketpair()
+    with Trickle(fileno=near.detach()) as trickle, far:
+        line = Line(trickle)
+        line.give(bytes(20))
+        with pytest.raises(TimeoutError):
+            read(line, 1, seconds=0)
+        assert not line.idle
+
+
 def test_what_has_come_is_read_though_it_is_late(ends: tuple[Line, socket.socket]) -> None:
     """A process that was stopped for a while has its answers in the socket."""
     line, far = ends
@@ -100,4 +119,4 @@ def test_a_line_that_ends_is_lost(ends: tuple[Line, socket.socket]) -> None:
     far.close()
     assert read(line, 1) == [(BODY, 1, b"last")]
     with pytest.raises(ConnectionResetError, match="the broker closed the connection"):
-        line.turn(until())
+        read(line, 1)
