@@ -31,8 +31,7 @@ class AsyncPublisher:
     ) -> None:
         self.source = source_of(url, source)
         self._catalog = catalog
-        self._url = url
-        self._timeout = timeout
+        self._sender = Sender(url, timeout=timeout)
         self._thread: SendingThread | None = None
 
     async def publish(
@@ -68,7 +67,7 @@ class AsyncPublisher:
 
     def _sending(self) -> SendingThread:
         if self._thread is None:
-            self._thread = SendingThread(Sender(self._url, timeout=self._timeout))
+            self._thread = SendingThread(self._sender)
         self._thread.require_own_loop()
         return self._thread
 

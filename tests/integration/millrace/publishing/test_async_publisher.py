@@ -104,7 +104,6 @@ def test_each_coroutine_gets_its_own_outcome(stack: Stack) -> None:
     assert (b, none) == ("b", [])
     assert isinstance(a, Unroutable)
     assert isinstance(c, Unroutable)
-    assert a is not c, "each is raised with a traceback of its own"
     assert isinstance(many, NotAllPublished)
     assert set(many.failed) == {"user.signed_up"}
 
@@ -142,8 +141,9 @@ def test_a_silent_broker_is_told_in_bounded_time_while_the_loop_goes_on(stack: S
             calls.append(asyncio.create_task(publisher.publish_many([EVENT] * 500)))  # type: ignore[arg-type]
             await asyncio.sleep(TIMEOUT / 10)
             assert not any(call.done() for call in calls), "the loop must turn while the broker is waited for"
-            kinds = {type(each) for each in await asyncio.gather(*calls, return_exceptions=True)}
-            assert kinds <= {ConfirmTimeout, BrokerUnreachable, NotAllPublished}
+            errors = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(each) for each in errors} <= {ConfirmTimeout, BrokerUnreachable, NotAllPublished}
+            assert len({id(each) for each in errors}) == len(errors), "each is raised with a traceback of its own"
             assert time.monotonic() - start < BOUND
             proxy.let_pass()
             await publisher.publish(EVENT, id="after")
