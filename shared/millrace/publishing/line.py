@@ -5,12 +5,11 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 
 from millrace.publishing.wire import AROUND, Frame, whole_frame
 
 #: More is read the next time.
-CHUNK = 64 * 1024
+CHUNK = 16 * 1024
 _NOT_NOW = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -29,6 +28,11 @@ class Line:
     def idle(self) -> bool:
         """Whether all that was given is on its way."""
         return not self._unsent
+
+    def readable(self) -> bool:
+        """Whether something has come, or the line has ended."""
+        self._poll.modify(self._sock, select.POLLIN)
+        return bool(self._poll.poll(0))
 
     def give(self, data: bytes) -> None:
         """Have bytes sent; only if idle."""
@@ -49,8 +53,10 @@ class Line:
         yield from self._frames()
 
     def _send(self) -> None:
-        with suppress(*_NOT_NOW):
+        try:
             self._unsent = self._unsent[self._sock.send(self._unsent) :]
+        except _NOT_NOW:
+            return
 
     def _wait(self, until: float) -> None:
         if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
@@ -62,11 +68,13 @@ class Line:
             raise TimeoutError
 
     def _receive(self) -> None:
-        with suppress(*_NOT_NOW):
+        try:
             data = self._sock.recv(CHUNK)
-            if not data:
-                raise ConnectionResetError("the broker closed the connection")
-            self._received += data
+        except _NOT_NOW:
+            return
+        if not data:
+            raise ConnectionResetError("the broker closed the connection")
+        self._received += data
 
     def _frames(self) -> Iterator[Frame]:
         at = 0
