@@ -2,51 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partialmethod
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from unittest.mock import patch
 
-import amqp
 from millrace.errors import PublishError
+from millrace.publishing import wire
 from millrace.publishing.connection import ConfirmedConnection
 from millrace.publishing.message import Message
 
 CONFIRMS, MANDATORY = "confirms", "mandatory"
 
 
+_mandatory = wire.publish_method
+
+
 @contextmanager
 def publishing_without(guard: str | None) -> Iterator[None]:
     """Switch a guard of every publisher of this process off as long as the block runs; nothing for None."""
+    off: AbstractContextManager[object] = nullcontext()
     if guard == CONFIRMS:
-        kept = ConfirmedConnection.send
-        ConfirmedConnection.send = _send_unconfirmed  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            ConfirmedConnection.send = kept  # type: ignore[method-assign]
+        off = patch.object(ConfirmedConnection, "send", _send_unconfirmed)
     elif guard == MANDATORY:
-        whole = amqp.Channel.basic_publish
-        amqp.Channel.basic_publish = partialmethod(_publish_optional, whole)
-        try:
-            yield
-        finally:
-            amqp.Channel.basic_publish = whole
-    else:
+        off = patch.object(wire, "publish_method", _publish_optional)
+    with off:
         yield
 
 
 def _send_unconfirmed(self: ConfirmedConnection, messages: Sequence[Message]) -> list[PublishError | None]:
     """Take every message for confirmed once it was written to the socket."""
-    self._messages, self._results = messages, [None] * len(messages)
+    sock = self._connection.sock
     try:
-        for index in range(len(messages)):
-            self._publish(index)
+        sock.settimeout(self.timeout)
+        for message in messages:
+            pieces = wire.publish_frames(message, self._channel.channel_id, self._connection.frame_max)
+            sock.sendall(b"".join(pieces))
     except OSError:
         self.abandon()
-    return self._results
+    return [None] * len(messages)
 
 
-def _publish_optional(channel: amqp.Channel, whole: Callable[..., None], *arguments: Any, **named: Any) -> None:
-    """Publish so that the broker drops what no queue takes."""
-    whole(channel, *arguments, **{**named, "mandatory": False})
+def _publish_optional(channel: int, exchange: str, routing_key: str) -> bytes:
+    """A publish of which the broker drops what no queue takes."""
+    *method, flags, end = _mandatory(channel, exchange, routing_key)
+    return bytes((*method, flags & ~1, end))

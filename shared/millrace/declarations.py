@@ -269,7 +269,7 @@ class Catalog:
 
     def task_owner(self, type_: str) -> WorkerGroup | None:
         """The group that has this type as one of its own tasks, if any."""
-        return next((g for g in self.groups if any(p.event_type == type_ for p in g.tasks)), None)
+        return self._task_owners.get(type_)
 
     def payload_class(self, type_: str) -> type[Payload]:
         """The payload class of an event type, an alias or a group's own task; raises UnknownEventType."""
@@ -277,6 +277,10 @@ class Catalog:
         if found is None:
             raise UnknownEventType(type_)
         return found
+
+    @cached_property
+    def _task_owners(self) -> dict[str, WorkerGroup]:
+        return {payload.event_type: group for group in self.groups for payload in group.tasks}
 
     @cached_property
     def _payload_classes(self) -> dict[str, type[Payload]]:

@@ -2,22 +2,18 @@
 
 import socket
 from collections.abc import Callable
-from struct import Struct
 from typing import Any
 
 import amqp
 from amqp.spec import Basic
 from amqp.transport import TCPTransport
+from millrace.publishing.wire import AROUND, BODY, HEADER, METHOD, signature, whole_frame
 
 from workers.lane.deliveries import RawDelivery
 
-Frame = tuple[int, int, bytes]
-
 #: More is read the next time.
 CHUNK = 256 * 1024
-_START = Struct(">BHI")  # type, channel, size of the payload (AMQP 0-9-1, 2.3.5)
-_METHOD, _HEADER, _BODY, _END = 1, 2, 3, 0xCE
-_DELIVER = Struct(">HH").pack(*Basic.Deliver)
+_DELIVER = signature(Basic.Deliver)
 
 
 def take_in(connection: amqp.Connection, channel: int, take: Callable[[RawDelivery], bool]) -> bool:
@@ -49,41 +45,27 @@ def _hand_on(connection: amqp.Connection, transport: Any, channel: int, take: Ca
     at = 0
     try:
         while (delivery := _delivery(data, at, channel)) is not None and take(delivery):
-            at += 3 * (_START.size + 1) + len(delivery.method) + len(delivery.header) + len(delivery.body)
+            at += 3 * AROUND + len(delivery.method) + len(delivery.header) + len(delivery.body)
             connection.bytes_recv += 3  # by which py-amqp sees that the other side lives; it counts frames
     finally:
         transport._read_buffer = data[at:]
     frame = whole_frame(data, at)
     if frame is None:
         return at > 0
-    transport._read_buffer = data[at + _START.size + len(frame[2]) + 1 :]
+    transport._read_buffer = data[at + AROUND + len(frame[2]) :]
     connection.on_inbound_frame(frame)
     return True
-
-
-def whole_frame(data: bytes, at: int) -> Frame | None:
-    """The frame that begins here, as type, channel and payload; None if it has not come whole."""
-    begin = at + _START.size
-    if len(data) < begin:
-        return None
-    kind, channel, size = _START.unpack_from(data, at)
-    end = begin + size
-    if end >= len(data):
-        return None
-    if data[end] != _END:
-        raise amqp.exceptions.UnexpectedFrame(f"a frame must end with {_END:#x}, got {data[end]:#x}")
-    return kind, channel, data[begin:end]
 
 
 def _delivery(data: bytes, at: int, channel: int) -> RawDelivery | None:
     """The delivery that begins here, if it has come whole and in three frames."""
     payloads = []
-    for kind in (_METHOD, _HEADER, _BODY):
+    for kind in (METHOD, HEADER, BODY):
         frame = whole_frame(data, at)
         if frame is None or frame[:2] != (kind, channel):
             return None
         payloads.append(frame[2])
-        at += _START.size + len(frame[2]) + 1
+        at += AROUND + len(frame[2])
     method, header, body = payloads
     if method[:4] != _DELIVER or header[4:12] != len(body).to_bytes(8, "big"):
         return None

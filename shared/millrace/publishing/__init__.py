@@ -1,19 +1,22 @@
 """The client that services use: publish confirmed events, or write them to an outbox in their own transaction."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from millrace.publishing.publisher import Publisher
 
 if TYPE_CHECKING:
+    from millrace.publishing.async_publisher import AsyncPublisher
     from millrace.publishing.outbox import Outbox
 
-__all__ = ["Outbox", "Publisher"]
+__all__ = ["AsyncPublisher", "Outbox", "Publisher"]
+
+#: Imported when it is first asked for: the outbox needs SQLAlchemy (millrace[outbox]), the other one asyncio.
+_LATER = {"AsyncPublisher": "async_publisher", "Outbox": "outbox"}
 
 
 def __getattr__(name: str) -> object:
-    """Import the outbox when it is first asked for: it needs SQLAlchemy (millrace[outbox]), the publisher does not."""
-    if name == "Outbox":
-        from millrace.publishing.outbox import Outbox  # noqa: PLC0415
-
-        return Outbox
+    """The publishers that are imported later."""
+    if name in _LATER:
+        return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

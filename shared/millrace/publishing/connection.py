@@ -1,7 +1,8 @@
-"""One AMQP connection with one channel whose confirms are matched to delivery tags here.
+"""One AMQP connection with one channel, on which many publishes are on their way at a time.
 
-py-amqp takes any confirm for the latest message and waits for CloseOk under a broker alarm (py-amqp #293); this
-class counts tags itself and is thrown away after any doubt.
+py-amqp connects; what is sent and what comes back then is read and written here: py-amqp writes each message by itself
+(and looks for an answer before), takes any confirm for the latest message, and waits for CloseOk under a broker alarm
+(py-amqp #293). A connection is thrown away after any doubt.
 """
 
 import contextlib
@@ -10,20 +11,41 @@ import socket
 import ssl
 import struct
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import amqp
+from amqp import spec
+from amqp.serialization import loads
 
-from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError, Refused, Unroutable
+from millrace.errors import BrokerUnreachable, ChannelClosed, ConfirmTimeout, PublishError
+from millrace.publishing.confirms import Confirms
+from millrace.publishing.line import Line
 from millrace.publishing.message import Message
+from millrace.publishing.wire import METHOD, Frame, publish_frames, signature
 
-#: So many messages are sent before their confirms are awaited (measured: more brings little).
-ROUND = 500
+#: A burst is built and given to the line at once: so many bytes or messages, and the last one whole.
+BURST_BYTES = 256 * 1024
+BURST = 128
+#: So many bursts may wait for confirms (measured: more brings little).
+WINDOW = 8
 
-#: Headers must fit one frame (128 KiB by default): the broker closes the whole connection for a larger one.
-MAX_HEADER_BYTES = 100_000
+_ACK, _NACK, _BLOCKED, _UNBLOCKED, _CHANNEL_CLOSE, _CONNECTION_CLOSE = map(
+    signature,
+    (
+        spec.Basic.Ack,
+        spec.Basic.Nack,
+        spec.Connection.Blocked,
+        spec.Connection.Unblocked,
+        spec.Channel.Close,
+        spec.Connection.Close,
+    ),
+)
+
+#: What a confirm says: the tag, and bits of which the lowest is "and all before it" (1.8.3.13, and RabbitMQ's nack).
+_CONFIRM = struct.Struct(">QB")
 
 
 def broker_options(url: str) -> dict[str, Any]:
@@ -55,7 +77,10 @@ def _patience(timeout: float) -> dict[int, int]:
 
 
 class ConfirmedConnection:
-    """A connection for confirmed, mandatory publishing from one thread; `broken` once anything went wrong."""
+    """A connection for confirmed, mandatory publishing from one thread; `broken` once anything went wrong.
+
+    The broker must confirm each message within `timeout` seconds after it was sent.
+    """
 
     def __init__(self, url: str, timeout: float, connect_timeout: float | None = None) -> None:
         self.timeout = timeout
@@ -65,9 +90,10 @@ class ConfirmedConnection:
         self.worn = False
         self.pid = os.getpid()
         self._last_tag = 0
-        self._open: dict[int, int] = {}
-        self._results: list[PublishError | None] = []
-        self._messages: Sequence[Message] = ()
+        #: the last tag of each burst, and until when it must be confirmed
+        self._bursts: deque[tuple[int, float]] = deque()
+        self._confirms = Confirms(())
+        self._blocked = ""
         self._connection = amqp.Connection(
             **broker_options(url),
             connect_timeout=connect_timeout or timeout,
@@ -80,11 +106,10 @@ class ConfirmedConnection:
             self._connection.connect()
             self._channel = self._connection.channel()
             self._channel.confirm_select()
+            self._line = Line(self._connection.sock)
         except (OSError, amqp.AMQPError) as error:
             self.abandon()
             raise BrokerUnreachable(f"no connection to the broker: {error}") from error
-        self._channel.events["basic_ack"].add(self._on_ack)
-        self._channel.events["basic_nack"].add(self._on_nack)
         self._channel.events["basic_return"].add(self._on_return)
 
     def send(self, messages: Sequence[Message]) -> list[PublishError | None]:
@@ -92,14 +117,12 @@ class ConfirmedConnection:
 
         After an error that says nothing about a message (time-out, lost connection) the connection is broken.
         """
-        self._messages = messages
-        self._results = [BrokerUnreachable("not sent")] * len(messages)
-        self._open.clear()
+        self._confirms = confirms = Confirms(messages)
+        self._bursts.clear()
         try:
-            for start in range(0, len(messages), ROUND):
-                self._send_round(range(start, min(start + ROUND, len(messages))))
-        except (TimeoutError, BlockingIOError):  # reading has the first, writing the second
-            self._give_up(ConfirmTimeout(f"no confirm from the broker within {self.timeout:g} s"))
+            self._exchange(messages)
+        except TimeoutError:
+            self._give_up(ConfirmTimeout(f"no confirm from the broker within {self.timeout:g} s{self._blocked}"))
         except amqp.exceptions.ChannelError as error:
             self._give_up(ChannelClosed(f"the broker closed the channel: {error}"))
         except (OSError, amqp.AMQPError) as error:
@@ -107,76 +130,73 @@ class ConfirmedConnection:
         except BaseException:  # a time limit of the caller's, or Control-C: half a frame may have been sent
             self.abandon()
             raise
-        return self._results
+        return confirms.results
 
-    def _send_round(self, indexes: range) -> None:
-        for index in indexes:
-            self._publish(index)
-        deadline = time.monotonic() + self.timeout
-        while self._open:
-            self._connection.drain_events(timeout=max(deadline - time.monotonic(), 0.001))
+    def _exchange(self, messages: Sequence[Message]) -> None:
+        """Keep the line busy and the window full until all are sent and settled."""
+        next_index = 0
+        while True:
+            while next_index < len(messages) and self._line.idle and len(self._bursts) < WINDOW:
+                next_index = self._send_burst(messages, next_index)
+            if not self._bursts:
+                return
+            for frame in self._line.turn(until=self._bursts[0][1]):
+                self._take(frame)
+            self._forget_settled_bursts()
 
-    def _publish(self, index: int) -> None:
-        message = self._messages[index]
-        if message.headers and len(repr(message.headers).encode("utf-8", "replace")) > MAX_HEADER_BYTES:
-            self._results[index] = Refused(f"the message's headers must be at most {MAX_HEADER_BYTES} bytes")
-            return
-        content = amqp.Message(
-            message.body,
-            content_type=message.content_type,
-            delivery_mode=2,
-            message_id=message.message_id,
-            application_headers=dict(message.headers),
-        )
-        try:
-            self._channel.basic_publish(content, message.exchange, message.routing_key, mandatory=True)
-        except (struct.error, ValueError, amqp.exceptions.FrameSyntaxError) as error:  # nothing of it was written
-            self._results[index] = Refused(f"the message cannot be encoded for AMQP: {error}")
-            return
-        self._last_tag += 1
-        self._open[self._last_tag] = index
+    def _send_burst(self, messages: Sequence[Message], start: int) -> int:
+        """Give some messages to the line; the index of the first that is left."""
+        burst: list[bytes] = []
+        size, index = 0, start
+        while index < min(start + BURST, len(messages)) and size < BURST_BYTES:
+            try:
+                pieces = publish_frames(messages[index], self._channel.channel_id, self._connection.frame_max)
+            except (struct.error, ValueError, amqp.exceptions.FrameSyntaxError) as error:
+                self._confirms.refuse(index, f"the message cannot be encoded for AMQP: {error}")
+            else:
+                burst += pieces
+                size += len(messages[index].body)
+                self._last_tag += 1
+                self._confirms.sent(self._last_tag, index)
+            index += 1
+        if burst:
+            self._line.give(b"".join(burst))
+            self._bursts.append((self._last_tag, time.monotonic() + self.timeout))
+        return index
 
-    def _give_up(self, error: PublishError) -> None:
-        """Nothing more can be learnt on this connection: what is open, or was not sent, has this error."""
-        self.broken = True
-        unsettled = set(self._open.values())
-        for index, result in enumerate(self._results):
-            if index in unsettled or isinstance(result, BrokerUnreachable):
-                self._results[index] = error
-        self.abandon()
+    def _forget_settled_bursts(self) -> None:
+        first = self._confirms.first_open
+        while self._bursts and (first is None or self._bursts[0][0] < first):
+            self._bursts.popleft()
 
-    def _settle(self, tag: int, multiple: bool) -> list[int]:
-        tags = [open_tag for open_tag in self._open if open_tag <= tag] if multiple else [tag]
-        return [self._open.pop(each) for each in tags if each in self._open]
-
-    def _on_ack(self, tag: int, multiple: bool) -> None:
-        for index in self._settle(tag, multiple):
-            if not isinstance(self._results[index], Unroutable):
-                self._results[index] = None
-
-    def _on_nack(self, tag: int, multiple: bool) -> None:
-        self.worn = True
-        for index in self._settle(tag, multiple):
-            sent = self._messages[index]
-            self._results[index] = Refused(
-                f"the broker refused {sent.routing_key!r} at exchange {sent.exchange!r}: a queue is full or failing "
-                "(`millrace verify` and `millrace status` say which); others may have it, send it again with its id"
-            )
+    def _take(self, frame: Frame) -> None:
+        kind, _channel, payload = frame
+        method = payload[:4] if kind == METHOD else b""
+        if method in (_ACK, _NACK):
+            tag, bits = _CONFIRM.unpack_from(payload, 4)
+            self.worn = self.worn or method == _NACK
+            (self._confirms.ack if method == _ACK else self._confirms.nack)(tag, bool(bits & 1))
+        elif method in (_CHANNEL_CLOSE, _CONNECTION_CLOSE):  # py-amqp would open the channel again, and wait for it
+            code, text, *about = loads("BsBB", payload, 4)[0]
+            of = amqp.exceptions.ChannelError if method == _CHANNEL_CLOSE else amqp.exceptions.ConnectionError
+            raise amqp.exceptions.error_for_code(code, text, tuple(about), of)
+        elif method in (_BLOCKED, _UNBLOCKED):
+            self._blocked = f": it takes none ({loads('s', payload, 4)[0][0]})" if method == _BLOCKED else ""
+        else:
+            self._connection.on_inbound_frame(frame)
 
     def _on_return(self, reason: amqp.ChannelError, exchange: str, key: str, message: amqp.Message) -> None:
-        """A return comes before its message's confirm and bears no tag: the first open one that looks alike is it."""
-        returned = (message.properties.get("message_id"), exchange, key)
-        for index in self._open.values():
-            sent = self._messages[index]
-            alike = (sent.message_id, sent.exchange, sent.routing_key) == returned
-            if alike and not isinstance(self._results[index], Unroutable):
-                self._results[index] = Unroutable(
-                    f"{reason.reply_code} {reason.reply_text}: no queue takes {key!r} from exchange {exchange!r}"
-                )
-                return
+        why = f"{reason.reply_code} {reason.reply_text}"
+        self._confirms.returned(message.properties.get("message_id"), exchange, key, why)
+
+    def _give_up(self, error: PublishError) -> None:
+        self._confirms.give_up(error)
+        self.abandon()
 
     def looks_alive(self) -> bool:
         """False if the broker has closed the connection while it was idle (a TLS socket cannot tell)."""
+        if not self._line.readable():
+            return True  # by far the most often, and peeking costs twice as much
         try:
             return bool(self._connection.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except (BlockingIOError, ValueError):
@@ -201,5 +221,6 @@ class ConfirmedConnection:
         if self.broken:
             return
         with contextlib.suppress(OSError, amqp.AMQPError):
+            self._connection.sock.settimeout(self.timeout)
             self._connection.close()
         self.abandon()

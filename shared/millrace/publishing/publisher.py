@@ -1,6 +1,6 @@
 """What a service publishes with."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from types import TracebackType
 from typing import Self
 from urllib.parse import unquote, urlsplit
@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope, open_payload, payload_from, seal
-from millrace.errors import InvalidEvent, NotAllPublished
+from millrace.errors import InvalidEvent, NotAllPublished, PublishError
 from millrace.publishing.addresses import addresses
 from millrace.publishing.message import event_message
 from millrace.publishing.sender import Sender
@@ -25,7 +25,7 @@ class Publisher:
     def __init__(
         self, url: str, *, source: str | None = None, catalog: Catalog = CATALOG, timeout: float = 10.0
     ) -> None:
-        self.source = source or f"/{unquote(urlsplit(addresses(url)[0]).username or 'anonymous')}"
+        self.source = source_of(url, source)
         self._catalog = catalog
         self._sender = Sender(url, timeout=timeout)
 
@@ -47,10 +47,7 @@ class Publisher:
         """
         envelopes = [self._envelope(event, None, None) for event in events]
         results = self._sender.send([event_message(envelope) for envelope in envelopes])
-        failed = {envelope.id: error for envelope, error in zip(envelopes, results, strict=True) if error is not None}
-        if failed:
-            raise NotAllPublished(failed)
-        return [envelope.id for envelope in envelopes]
+        return confirmed_ids(envelopes, results)
 
     def _envelope(self, event: Payload | Envelope, id: str | None, partition_key: str | None) -> Envelope:
         return public_envelope(event, self._catalog, source=self.source, id=id, partition_key=partition_key)
@@ -66,6 +63,19 @@ class Publisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def source_of(url: str, source: str | None) -> str:
+    """The CloudEvents source of who publishes at this URL: the user's name unless given; raises ValueError."""
+    return source or f"/{unquote(urlsplit(addresses(url)[0]).username or 'anonymous')}"
+
+
+def confirmed_ids(envelopes: Sequence[Envelope], results: Sequence[PublishError | None]) -> list[str]:
+    """The ids of events, in order; raises NotAllPublished unless each was confirmed."""
+    failed = {envelope.id: error for envelope, error in zip(envelopes, results, strict=True) if error is not None}
+    if failed:
+        raise NotAllPublished(failed)
+    return [envelope.id for envelope in envelopes]
 
 
 def checked_envelope(

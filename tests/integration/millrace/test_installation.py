@@ -7,6 +7,7 @@ from pathlib import Path
 
 import millrace
 import pytest
+from millrace import publishing
 
 from tests.integration.millrace.stack import Stack
 
@@ -26,13 +27,19 @@ with Publisher(sys.stdin.readline().strip()) as publisher:
 IMPORT = """
 import sys
 import millrace.publishing
-print([name for name in ("celery", "kombu", "pulumi", "sqlalchemy") if name in sys.modules])
+print([name for name in ("asyncio", "celery", "kombu", "pulumi", "sqlalchemy") if name in sys.modules])
 """
 
 
 def test_publishing_imports_nothing_heavy_even_where_it_is_installed() -> None:
     done = subprocess.run([sys.executable, "-c", IMPORT], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_is_imported_later_is_there() -> None:
+    assert [getattr(publishing, name).__name__ for name in publishing.__all__] == publishing.__all__
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        _ = publishing.Nothing
 
 
 @pytest.mark.timeout(300)

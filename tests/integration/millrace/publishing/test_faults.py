@@ -6,14 +6,17 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from amqp import spec
+from amqp.serialization import dumps
 from millrace import Envelope, names, seal
 from millrace.derived import sending_bound
 from millrace.errors import BrokerUnreachable, ConfirmTimeout, NotAllPublished, Refused
 from millrace.events import AccountCreated, UserSignedUp
 from millrace.publishing import Publisher
 from millrace.publishing.addresses import connect_broker
-from millrace.publishing.connection import ConfirmedConnection
+from millrace.publishing.connection import BURST, WINDOW, ConfirmedConnection
 from millrace.publishing.message import event_message
+from millrace.publishing.wire import METHOD, Frame, signature
 
 from operations.faults.proxy import Proxy
 from operations.local.ports import free_ports
@@ -56,17 +59,35 @@ def test_a_late_confirm_is_never_taken_for_another_message(stack: Stack, proxy: 
             publisher.publish(EVENT, id="refused")
 
 
+def ack(tag: int, *, multiple: bool) -> Frame:
+    """The broker's confirm of a publish."""
+    return METHOD, 1, signature(spec.Basic.Ack) + dumps("Lb", (tag, multiple))
+
+
 def test_confirms_are_matched_to_the_messages_they_are_for(stack: Stack) -> None:
     connection = ConfirmedConnection(stack.service_url(), 10)
     first, second = (event_message(seal(EVENT, source="/test", id=each)) for each in ("first", "second"))
     with stack.full_queue("user.signed_up", room=1):
         assert connection.send([first]) == [None]
         stale_tag = 1
-        connection._on_ack(stale_tag, False)
+        connection._take(ack(stale_tag, multiple=False))
         results = connection.send([second])
-        connection._on_ack(stale_tag, True)
+        connection._take(ack(stale_tag, multiple=True))
     assert [type(result) for result in results] == [Refused]
     connection.close()
+
+
+def test_many_are_on_their_way_before_the_first_confirm_but_no_more_than_the_window(
+    stack: Stack, proxy: Proxy, publisher: Publisher
+) -> None:
+    events = [seal(EVENT, source="/test", id=str(n)) for n in range(2 * WINDOW * BURST)]
+    proxy.hold(up=False)
+    with pytest.raises(NotAllPublished) as caught:
+        publisher.publish_many(events)
+    assert {type(error) for error in caught.value.failed.values()} == {ConfirmTimeout}
+    assert [each.id for each in stack.taken("signup", WINDOW * BURST)] == [str(n) for n in range(WINDOW * BURST)]
+    assert stack.take("signup") is None
+    proxy.let_pass()
 
 
 @pytest.mark.parametrize("size", [1, 60_000], ids=["small events", "events that fill the line"])
@@ -161,7 +182,7 @@ def test_what_interrupts_a_publish_leaves_no_half_used_connection(
 
     before = proxy.accepted
     with monkeypatch.context() as patch:
-        patch.setattr(ConfirmedConnection, "_publish", interrupted)
+        patch.setattr(ConfirmedConnection, "_send_burst", interrupted)
         with pytest.raises(KeyboardInterrupt):
             publisher.publish(EVENT)
     publish_works_again(stack, publisher)

@@ -2,12 +2,15 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from millrace import Envelope, InvalidEvent, names, seal
 from millrace.errors import ChannelClosed, NotAllPublished, Refused, Unroutable
 from millrace.events import AccountCreated, UserSignedUp
 from millrace.publishing import Publisher
+from millrace.publishing.message import event_message
+from millrace.publishing.sender import Sender
 
 from tests.integration.millrace.stack import Stack
 
@@ -139,6 +142,33 @@ def test_of_many_just_those_that_were_refused_are_named(stack: Stack, publisher:
         publisher.publish_many(events)
     assert set(caught.value.failed) == {each.id for each in events[room:]}
     assert {type(error) for error in caught.value.failed.values()} == {Refused}
+
+
+def test_what_amqp_cannot_say_is_refused_and_harms_no_other(stack: Stack) -> None:
+    good = [event_message(each) for each in signed_up(1_000)]
+    odd = (
+        replace(good[0], routing_key="x" * 256),
+        replace(good[0], message_id="\u00e9" * 128),
+        replace(good[0], headers={"h": object()}),
+        replace(good[0], headers={"h": "x" * 140_000}),
+    )
+    sender = Sender(stack.service_url())
+    results = sender.send([*good[:500], *odd, *good[500:]])
+    sender.close()
+    assert [type(each) for each in results[500:504]] == [Refused] * len(odd)
+    assert not any(results[:500] + results[504:])
+    assert [each.id for each in stack.taken("signup", 1_000)] == [each.message_id for each in good]
+
+
+def test_an_event_of_several_frames_arrives_whole(stack: Stack) -> None:
+    """The negotiated frame is larger than an event; what else is sent may not be."""
+    message = replace(event_message(signed_up(1)[0]), body=b"x" * 300_000)
+    sender = Sender(stack.service_url())
+    sender.send_one(message)
+    sender.close()
+    arrived = stack.take("signup")
+    assert arrived is not None
+    assert arrived.body == message.body
 
 
 def test_many_events_arrive_in_order_over_many_rounds(stack: Stack, publisher: Publisher) -> None:
