@@ -31,8 +31,8 @@ def main(chosen: tuple[str, ...], quick: bool, only: tuple[str, ...], rounds: in
     """Measure along the axes that are named, or along all of them.
 
     Everything is measured on a broker, a PostgreSQL and a Redis of the run's own. Writes the report as JSON and, beside
-    it, a plot. Axes: drain, tables, publish, latency, latency-half, flower, memory, classic, scaling, payload, start,
-    idle, catalog, backlog.
+    it, a plot. Axes: drain, tables, publish, latency, latency-half, flower, memory, profile, classic,
+    scaling, payload, start, idle, catalog, backlog.
     """
     wanted = _choose(axes.quick() if quick else axes.everything(), chosen, only, rounds)
     began = time.monotonic()

@@ -13,6 +13,7 @@ from bench.contenders import (
     DRAMATIQ,
     FASTSTREAM,
     LANE_EFFECT,
+    LANE_INBOX,
     MAIN,
     OTHERS,
     TABLES,
@@ -21,6 +22,7 @@ from bench.contenders import (
 )
 from bench.draining import drain
 from bench.limit import limit
+from bench.profiling import profile
 from bench.publishing import PublishingWay, publish
 from bench.running import Axis, Case
 from bench.standing import idle, start_to_first
@@ -74,6 +76,7 @@ def everything() -> list[Axis]:
         _latency_at_half(),
         _flower((*_TOLD, *_TOLD_OF_CELERY)),
         _memory(),
+        _profile(),
         _classic(),
         _scaling(),
         _payload(),
@@ -134,7 +137,7 @@ def _told(name: str, contender: Contender) -> Case:
 
 
 _TOLD = (
-    _told(names.NOT_TOLD, contenders.quiet(LANE_EFFECT)),
+    _told(names.NOT_TOLD, contenders.variant(LANE_EFFECT, "bench.quiet_worker")),
     _told(names.TOLD, LANE_EFFECT),
 )
 _TOLD_OF_CELERY = (
@@ -155,6 +158,13 @@ def _memory(rounds: int = 2) -> Axis:
     title = "Memory of one worker with one pool process, while it drains"
     cases = [_drained(each) for each in (same, ours, theirs)]
     return Axis(name="memory", title=title, cases=cases, figure="pss_mib", rounds=rounds)
+
+
+def _profile() -> Axis:
+    chosen = (LANE_EFFECT, LANE_INBOX)
+    cases = [Case(name=each.name, measure=partial(profile, contender=each)) for each in chosen]
+    title = "Where the lane's microseconds go, for each event"
+    return Axis(name="profile", title=title, cases=cases, figure="client_us", rounds=2)
 
 
 def _scaling() -> Axis:

@@ -51,10 +51,10 @@ def lane(group: str, name: str, events: int = 30_000, processes: int = PROCESSES
     )
 
 
-def quiet(contender: Contender) -> Contender:
-    """The same lane without Celery's events."""
+def variant(contender: Contender, module: str) -> Contender:
+    """The same lane, started by another module."""
     ((python, _m, _module, group), *_) = contender.commands
-    return replace(contender, commands=[(python, "-m", "bench.quiet_worker", group)] * len(contender.commands))
+    return replace(contender, commands=[(python, "-m", module, group)] * len(contender.commands))
 
 
 def _python(*arguments: str) -> tuple[str, ...]:

@@ -3,18 +3,16 @@
 It is no setting of Millrace's, where Flower shows everything.
 """
 
-import atexit
-import os
-import shutil
 import sys
-import tempfile
 
-if __name__ == "__main__":  # as in workers.__main__: before prometheus_client is imported
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
-    atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+from bench.worker_variants import run_worker
 
-    from workers.__main__ import main
-    from workers.lane import telling
+
+def _tell_nothing() -> None:
+    from workers.lane import telling  # noqa: PLC0415 (see run_worker)
 
     telling._show = lambda *_: None
-    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    run_worker(sys.argv[1:], _tell_nothing)

@@ -27,6 +27,8 @@ FIGURES = {
     "up_again_seconds": ("up again, s", 1),
     "start_seconds": ("start, s", 1),
 }
+PARTS = ("reading", "checking", "handling", "committing", "telling", "acking", "rest")
+FIGURES |= {f"{part}_us": (f"{part}, µs", 1) for part in PARTS}
 NOT_MEASURED = "not measured"
 
 
