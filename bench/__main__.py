@@ -26,8 +26,11 @@ REPORT = Path(".local") / "bench" / "report.json"
 @click.option("--quick", is_flag=True, help="The main ratios only, in less than four minutes.")
 @click.option("--only", multiple=True, metavar="WORD", help="Only who has this word in the name; repeatable.")
 @click.option("--rounds", type=click.IntRange(min=1), help="How often each is measured.")
+@click.option("--keep", is_flag=True, help="Keep what the report says of other axes.")
 @click.option("--report", "path", type=click.Path(dir_okay=False, path_type=Path), default=REPORT, show_default=True)
-def main(chosen: tuple[str, ...], quick: bool, only: tuple[str, ...], rounds: int | None, path: Path) -> None:
+def main(
+    chosen: tuple[str, ...], quick: bool, only: tuple[str, ...], rounds: int | None, keep: bool, path: Path
+) -> None:
     """Measure along the axes that are named, or along all of them.
 
     Everything is measured on a broker, a PostgreSQL and a Redis of the run's own. Writes the report as JSON and, beside
@@ -43,6 +46,9 @@ def main(chosen: tuple[str, ...], quick: bool, only: tuple[str, ...], rounds: in
 
     with ended_by_signals(), running_servers() as servers:
         report = Report(machine=facts.machine(), versions=facts.versions(servers))
+        if keep and path.exists():
+            kept = Report.from_json(json.loads(path.read_text()))
+            report.take_over(kept, but={axis.name for axis in wanted})
         run_all(servers, wanted, report, say, lambda: _write(report, path))
     _show(report)
     plot = path.with_suffix(".png")
@@ -68,6 +74,8 @@ def _choose(all_: list[Axis], chosen: tuple[str, ...], only: tuple[str, ...], ro
 
 
 def _write(report: Report, path: Path) -> None:
+    order = [axis.name for axis in axes.everything()]
+    report.sections.sort(key=lambda section: order.index(section.axis))
     path.write_text(json.dumps(report.as_json(), indent=1) + "\n")
 
 

@@ -58,24 +58,25 @@ def quick() -> list[Axis]:
     return [
         _drain(MAIN, rounds=2),
         _publish((_MANY, _ONE, _CELERY, _FASTSTREAM, _AIO_PIKA), rounds=2),
-        _latency((CELERY_BARE, DRAMATIQ, BY_THE_DOOR), seconds=8.0, rounds=1),
-        _flower(_TOLD, rounds=1),
-        _memory(rounds=1),
-        _in_tables(rounds=1),
+        _latency((CELERY_BARE, BY_THE_DOOR), seconds=8.0, rounds=1),
+        _flower(_TOLD, rounds=2),
+        _memory((_SAME_IMPORTS, _ONE_LANE), rounds=1),
+        _in_tables(1_000, rounds=1),
     ]
 
 
 def everything() -> list[Axis]:
     """All there is, from the main ratios to what takes longest."""
-    most = (CELERY_BARE, DRAMATIQ, TASKIQ, FASTSTREAM, BY_THE_DOOR)
+    directly = replace(LANE_EFFECT, name=f"{names.LANE_EFFECT}, sent to its queue")
+    most = (CELERY_BARE, DRAMATIQ, TASKIQ, FASTSTREAM, BY_THE_DOOR, directly)
     return [
         _drain((*MAIN, *OTHERS), _LIMIT),
-        _in_tables(),
+        _in_tables(3_000),
         _publish((_MANY, _ONE, _CELERY, _FASTSTREAM, _AIO_PIKA, *_OTHER_WAYS)),
         _latency(most, seconds=20.0),
         _latency_at_half(),
         _flower((*_TOLD, *_TOLD_OF_CELERY)),
-        _memory(),
+        _memory((_SAME_IMPORTS, _ONE_LANE, _ONE_CELERY)),
         _profile(),
         _classic(),
         _scaling(),
@@ -99,8 +100,8 @@ def _drain(chosen: Sequence[Contender], *more: Case, rounds: int = 3) -> Axis:
     return Axis(name="drain", title="Draining a quorum queue, two processes", cases=cases, rounds=rounds)
 
 
-def _in_tables(rounds: int = 2) -> Axis:
-    cases = [_drained(each) for each in (LANE_EFFECT, *TABLES)]
+def _in_tables(jobs: int, rounds: int = 2) -> Axis:
+    cases = [_drained(LANE_EFFECT), *(_drained(each, events=jobs) for each in TABLES)]
     title = "Against queues in PostgreSQL, two processes"
     return Axis(name="tables", title=title, cases=cases, rounds=rounds)
 
@@ -151,12 +152,14 @@ def _flower(cases: Sequence[Case], rounds: int = 3) -> Axis:
     return Axis(name="flower", title=title, cases=cases, rounds=rounds)
 
 
-def _memory(rounds: int = 2) -> Axis:
-    ours = contenders.lane("with-effect", names.LANE_EFFECT, processes=1)
-    theirs = contenders.celery(names.CELERY_INBOX, "inbox", 3_000, processes=1)
-    same = contenders.with_our_imports(theirs, names.CELERY_SAME_IMPORTS)
+_ONE_LANE = contenders.lane("with-effect", names.LANE_EFFECT, events=15_000, processes=1)
+_ONE_CELERY = contenders.celery(names.CELERY_INBOX, "inbox", 3_000, processes=1)
+_SAME_IMPORTS = contenders.with_our_imports(_ONE_CELERY, names.CELERY_SAME_IMPORTS)
+
+
+def _memory(chosen: Sequence[Contender], rounds: int = 2) -> Axis:
     title = "Memory of one worker with one pool process, while it drains"
-    cases = [_drained(each) for each in (same, ours, theirs)]
+    cases = [_drained(each) for each in chosen]
     return Axis(name="memory", title=title, cases=cases, figure="pss_mib", rounds=rounds)
 
 

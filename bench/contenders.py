@@ -13,8 +13,7 @@ PROCESSES = 2
 #: Peers have an environment of their own, which `make bench` makes.
 PEER_PYTHON = str(ROOT / ".venv-bench" / "bin" / "python")
 QUEUE = "bench-orders"
-#: The most that a peer is given at a time where it has a choice; Celery's is per process (its documentation: more for
-#: short tasks), and 50 was faster than 10, and 5 for a fair share of few messages.
+#: The most that a process of a peer is given at a time; Celery's is 50, as its documentation has it for short tasks.
 PREFETCH = 100
 
 
@@ -164,7 +163,7 @@ DRAMATIQ = dramatiq(names.DRAMATIQ, "nothing", 25_000)
 TASKIQ = taskiq("taskiq, nothing", "nothing", 15_000)
 FASTSTREAM = faststream("FastStream, nothing", "nothing", 15_000)
 PROCRASTINATE = in_tables(names.PROCRASTINATE, "bench.peers.procrastinate_app", 3_000)
-DBOS = in_tables(names.DBOS, "bench.peers.dbos_app", 2_000)
+DBOS = in_tables(names.DBOS, "bench.peers.dbos_app", 3_000)
 
 #: Those of `make bench-quick`, the first is what others are compared with.
 MAIN = (CELERY_BARE, CELERY_INBOX, DRAMATIQ, LANE_EFFECT, LANE_INBOX)

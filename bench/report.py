@@ -53,6 +53,11 @@ class Report:
         """The section of an axis."""
         return next((section for section in self.sections if section.axis == axis), None)
 
+    def take_over(self, other: "Report", *, but: set[str]) -> None:
+        """Take over what another report says of all axes but these."""
+        self.minutes += other.minutes
+        self.sections += [section for section in other.sections if section.axis not in but]
+
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)

@@ -37,6 +37,7 @@ def run_all(servers: Servers, axes: Sequence[Axis], report: Report, say: Say, ke
     What is found goes into the report, which is kept after each step. A case that fails is named, and left out from
     then on.
     """
+    before = report.minutes
     began, done, all_ = time.monotonic(), 0, sum(len(axis.cases) * axis.rounds for axis in axes)
     for axis in axes:
         section = Section(axis.name, axis.title, axis.figure, [Row(case.name) for case in axis.cases])
@@ -47,7 +48,7 @@ def run_all(servers: Servers, axes: Sequence[Axis], report: Report, say: Say, ke
                     say(f"{done + 1}/{all_} {axis.name}, round {number}: {case.name}{_left(began, done, all_)}")
                     _measure(servers, case, row, say)
                 done += 1
-                report.minutes = (time.monotonic() - began) / 60
+                report.minutes = before + (time.monotonic() - began) / 60
                 keep()
 
 

@@ -18,7 +18,7 @@ app.conf.update(
     # Told the type, Celery leaves out the global prefetch, which quorum queues do not know.
     task_queues=[Queue(QUEUE, routing_key=QUEUE, no_declare=True, queue_arguments={"x-queue-type": TYPE})],
     task_default_queue=QUEUE,
-    worker_prefetch_multiplier=int(os.environ.get("BENCH_PREFETCH", "5")),
+    worker_prefetch_multiplier=int(os.environ.get("BENCH_PREFETCH", "50")),
     worker_send_task_events=False,
     broker_transport_options={"confirm_publish": os.environ.get("BENCH_CONFIRMS") == "1"},
 )

@@ -28,7 +28,8 @@ async def order(**fields: Any) -> None:
 async def prepare() -> None:
     """Make its tables."""
     async with app.open_async():
-        await app.schema_manager.apply_schema_async()
+        if not await app.check_connection_async():
+            await app.schema_manager.apply_schema_async()
 
 
 async def fill(count: int) -> None:
