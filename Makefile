@@ -11,7 +11,7 @@ SOAK_MINUTES := 240
 PARTS := test test-long faults
 BROKERS := installed newer
 
-.PHONY: help up down check test test-long test-cluster faults faults-full broker-matrix clean requirements
+.PHONY: help up down check test test-long test-cluster faults faults-full broker-matrix bench bench-quick clean requirements
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -68,8 +68,16 @@ broker-matrix: .venv/.dev ## Tests and faults on the installed RabbitMQ and on a
 		done; \
 	done
 
+bench: .venv/.dev .venv-bench/.bench ## Measure Millrace against its peers, along every axis; hours (BENCH_ARGS="latency --rounds 1")
+	@"$(BIN)/python" -m tests.servers_needed
+	@"$(BIN)/python" -m bench $(BENCH_ARGS)
+
+bench-quick: .venv/.dev .venv-bench/.bench ## The main ratios, in less than four minutes
+	@"$(BIN)/python" -m tests.servers_needed
+	@"$(BIN)/python" -m bench --quick $(BENCH_ARGS)
+
 clean: down ## Stop the stack and delete its data, the environment and the caches
-	rm -rf .local .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .local .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 requirements: .venv/.dev ## Resolve the pinned requirements anew from pyproject.toml
 	sh requirements/compile.sh
@@ -79,3 +87,6 @@ requirements: .venv/.dev ## Resolve the pinned requirements anew from pyproject.
 
 .venv/.dev: requirements/run.txt requirements/dev.txt pyproject.toml shared/pyproject.toml requirements/install.sh
 	@sh requirements/install.sh dev
+
+.venv-bench/.bench: requirements/bench.txt requirements/install.sh
+	@sh requirements/install.sh bench

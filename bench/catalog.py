@@ -1,22 +1,56 @@
-"""The catalog of the benchmarks: one small event, a group for each thing that is measured."""
+"""The catalog of the benchmarks: one small event, once for each group that is measured."""
 
 from typing import ClassVar
 
 from millrace.declarations import Catalog, Event, Payload, WorkerGroup, seconds
 
 
-class OrderPlaced(Payload):
-    """About 250 bytes with its envelope."""
+class Order(Payload):
+    """About 300 bytes with its envelope; `note` makes it longer, `sent_at` (nanoseconds) tells when it was sent."""
 
-    event_type: ClassVar[str] = "order.placed"
     order_id: str
     customer: str
     cents: int
+    sent_at: int = 0
+    note: str = ""
 
+
+class OrderPlaced(Order):
+    """Gets a row of its own."""
+
+    event_type: ClassVar[str] = "order.placed"
+
+
+class OrderBooked(Order):
+    """Gets a row of its own, by a batch handler."""
+
+    event_type: ClassVar[str] = "order.booked"
+
+
+class OrderSeen(Order):
+    """Gets nothing but its row in the inbox."""
+
+    event_type: ClassVar[str] = "order.seen"
+
+
+class OrderFiled(Order):
+    """Is published only: nobody runs its group."""
+
+    event_type: ClassVar[str] = "order.filed"
+
+
+#: Which group gets which event.
+GROUPS: dict[str, type[Order]] = {
+    "with-effect": OrderPlaced,
+    "batch-effect": OrderBooked,
+    "inbox-only": OrderSeen,
+    "unread": OrderFiled,
+}
 
 CATALOG = Catalog(
-    events=[Event(OrderPlaced)],
+    events=[Event(payload) for payload in GROUPS.values()],
     groups=[
-        WorkerGroup(name, handles=[OrderPlaced], longest_runtime=seconds(0.1)) for name in ("with-effect", "inbox-only")
+        WorkerGroup(name, handles=[payload], longest_runtime=seconds(0.1), replicas=(1, 8))
+        for name, payload in GROUPS.items()
     ],
 )

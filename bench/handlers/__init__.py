@@ -1,6 +1,6 @@
 """Handlers of the benchmarks."""
 
-from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Identity, Integer, MetaData, String, Table, insert
 
 orders = Table(
     "bench_orders",
@@ -10,3 +10,4 @@ orders = Table(
     Column("customer", String(40)),
     Column("cents", Integer),
 )
+ORDER = insert(orders)

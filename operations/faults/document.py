@@ -46,11 +46,15 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m operations.faults.document REPORT", file=sys.stderr)  # noqa: T201
         return 2
-    report = json.loads(Path(arguments[0]).read_text())
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{figures(report)}\n{END}{after}")
+    write_figures(PAGE, figures(json.loads(Path(arguments[0]).read_text())))
     return 0
+
+
+def write_figures(page: Path, text: str) -> None:
+    """Put text between the marks of a page."""
+    before, _, rest = page.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    page.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,75 @@
+"""How fast a waiting queue is drained, and what it costs whom.
+
+The rate is that of the middle part (from 90 % to 10 % left), so starting costs nobody anything.
+"""
+
+import time
+from collections.abc import Callable
+
+from bench.contenders import Contender
+from bench.crew import Crew
+from bench.servers import Servers
+from bench.spread import Figures
+from bench.waiting import Waiting, environment, waiting
+
+FROM, TO = 0.9, 0.1
+SAMPLE_SECONDS = 0.01
+STILL_SECONDS = 30.0
+CONSUMERS_SECONDS = 30.0
+SETTLED_SECONDS = 0.5
+#: More are let wait before the processes start: held for as long as that takes, they would lose their connections.
+MOST_WHILE_HELD = 50_000
+
+
+def drain(
+    servers: Servers, contender: Contender, *, kind: str = "quorum", events: int | None = None, note: int = 0
+) -> Figures:
+    """Let events wait, drain them, and give the rate, CPU microseconds per event and memory."""
+    count = events or contender.events
+    told = environment(servers, contender, kind)
+    with waiting(servers, contender, kind) as queue:
+        held = count <= MOST_WHILE_HELD and contender.tables is None
+        if not held:
+            queue.fill(count, note)
+        with Crew(contender.commands, told, servers.directory / "crew.log") as crew:
+            if held:
+                await_consumers(queue, contender, crew)
+                with crew.held():
+                    queue.fill(count, note)
+            found = _measure(queue, count, crew)
+    return found
+
+
+def await_consumers(queue: Waiting, contender: Contender, crew: Crew) -> None:
+    """Wait until the processes take work, and are calm."""
+    deadline = time.monotonic() + CONSUMERS_SECONDS
+    while queue.consumers() < contender.consumers:
+        crew.require_alive()
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"no consumers within {CONSUMERS_SECONDS:.0f} s: {crew.said()}")
+        time.sleep(0.05)
+    time.sleep(SETTLED_SECONDS)
+
+
+def _measure(queue: Waiting, count: int, crew: Crew) -> Figures:
+    wait_for(queue.left, count * FROM, crew)
+    before, began, first = crew.cpu(), time.monotonic(), queue.left()
+    wait_for(queue.left, count * TO, crew)
+    seconds, last, after = time.monotonic() - began, queue.left(), crew.cpu()
+    memory = crew.memory()
+    wait_for(queue.left, 0, crew)
+    time.sleep(SETTLED_SECONDS)
+    done = first - last
+    spent = {f"{who}_us": (after[who] - before[who]) / done * 1e6 for who in after}
+    return {"per_second": done / seconds, **spent, **memory}
+
+
+def wait_for(left: Callable[[], int], goal: float, crew: Crew) -> None:
+    """Wait until so few are left; a queue that stands still is an error, with what the processes have said."""
+    least, since = left(), time.monotonic()
+    while least > goal:
+        time.sleep(SAMPLE_SECONDS)
+        if (now := left()) < least:
+            least, since = now, time.monotonic()
+        elif time.monotonic() - since > STILL_SECONDS:
+            raise RuntimeError(f"stands still with {now} left: {crew.said()}")

@@ -1,0 +1,1 @@
+"""Handlers of the catalog of many event types."""
