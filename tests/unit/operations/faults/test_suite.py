@@ -121,9 +121,25 @@ def test_what_is_only_late_proves_no_guard(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: dict[str, list[str]], good: bool
 ) -> None:
     monkeypatch.setattr(suite, "run_scenario", lambda *_arguments, **_named: _outcome(found, injections=6))
-    world = cast("World", SimpleNamespace(layout=SimpleNamespace(root=tmp_path)))
+    world = cast("World", SimpleNamespace(layout=SimpleNamespace(root=tmp_path), clean=lambda: None))
     control = next(control for control in controls.CONTROLS if control.guard == "acks_late")
     assert run_control(world, control, 100, 1).good is good
+
+
+def test_a_control_that_met_nothing_is_tried_once_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    found: list[dict[str, list[str]]] = [{}, {judging.LOST: ["e"]}, {}, {}, {judging.LOST: ["e"]}]
+    seeds = []
+
+    def scenario(*_arguments: object, seed: int, **_named: object) -> Outcome:
+        seeds.append(seed)
+        return _outcome(found.pop(0), injections=6)
+
+    monkeypatch.setattr(suite, "run_scenario", scenario)
+    world = cast("World", SimpleNamespace(layout=SimpleNamespace(root=tmp_path), clean=lambda: None))
+    control = next(control for control in controls.CONTROLS if control.guard == "acks_late")
+    assert run_control(world, control, 100, 1).good
+    assert not run_control(world, control, 100, 1).good
+    assert seeds == [1, 2, 1, 2]
 
 
 def test_whatever_one_scenario_meets_the_others_run() -> None:
