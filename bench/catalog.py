@@ -1,5 +1,6 @@
 """The catalog of the benchmarks: one small event, once for each group that is measured."""
 
+from datetime import timedelta
 from typing import ClassVar
 
 from millrace.declarations import Catalog, Event, Payload, WorkerGroup, seconds
@@ -33,6 +34,12 @@ class OrderSeen(Order):
     event_type: ClassVar[str] = "order.seen"
 
 
+class OrderPacked(Order):
+    """Gets a row of its own, by a handler that may take long: its group has no lane."""
+
+    event_type: ClassVar[str] = "order.packed"
+
+
 class OrderFiled(Order):
     """Is published only: nobody runs its group."""
 
@@ -44,13 +51,20 @@ GROUPS: dict[str, type[Order]] = {
     "with-effect": OrderPlaced,
     "batch-effect": OrderBooked,
     "inbox-only": OrderSeen,
+    "in-pool": OrderPacked,
     "unread": OrderFiled,
 }
+
+
+def _longest(group: str) -> timedelta:
+    """Handlers that may run for more than half a second have a pool only."""
+    return seconds(60) if group == "in-pool" else seconds(0.1)
+
 
 CATALOG = Catalog(
     events=[Event(payload) for payload in GROUPS.values()],
     groups=[
-        WorkerGroup(name, handles=[payload], longest_runtime=seconds(0.1), replicas=(1, 8))
+        WorkerGroup(name, handles=[payload], longest_runtime=_longest(name), replicas=(1, 8))
         for name, payload in GROUPS.items()
     ],
 )

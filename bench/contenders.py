@@ -50,6 +50,11 @@ def lane(group: str, name: str, events: int = 30_000, processes: int = PROCESSES
     )
 
 
+def pool(group: str, name: str, events: int) -> Contender:
+    """One worker with a pool of processes, as Celery's."""
+    return replace(lane(group, name, events, 1), environment={"MILLRACE_CONCURRENCY": str(PROCESSES)})
+
+
 def variant(contender: Contender, module: str) -> Contender:
     """The same lane, started by another module."""
     ((python, _m, _module, group), *_) = contender.commands
@@ -169,6 +174,7 @@ DBOS = in_tables(names.DBOS, "bench.peers.dbos_app", 3_000)
 MAIN = (CELERY_BARE, CELERY_INBOX, DRAMATIQ, LANE_EFFECT, LANE_INBOX)
 OTHERS = (
     LANE_BATCH,
+    pool("in-pool", "Millrace's pool, inbox + effect", 4_000),
     celery_solo("Celery solo, nothing", "nothing", 15_000),
     celery_solo("Celery solo, usual inbox + effect", "inbox", 6_000),
     celery("Celery prefork, effect", "effect", 6_000),
