@@ -3,6 +3,7 @@
 import math
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -10,9 +11,10 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, event
+from sqlalchemy import Connection, Dialect, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 #: Bounds on PostgreSQL, in milliseconds: no transaction of ours is long, so one that hangs is ended by the server.
@@ -21,6 +23,9 @@ POSTGRES_LIMITS = {"statement_timeout": 30_000, "idle_in_transaction_session_tim
 PATIENCE_SECONDS = 30.0
 #: The longest that anyone waits for a server to take a connection.
 _CONNECT_SECONDS = 10.0
+#: A connection that was idle for no longer is used without asking.
+_TRUSTED_SECONDS = 1.0
+_SINCE = "millrace_idle_since"
 #: SQLSTATEs of a server that is not there, full, or not the one that may write; a deadlock is not among them.
 _OUTAGES = ("08", "53", "57P", "25006")
 _SQLITE_OUTAGES = ("locked", "unable to open", "disk", "readonly")
@@ -32,7 +37,8 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False
     """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet.
 
     `patience` bounds, in seconds, the wait for another's lock, and for the server to take a connection. With `ping` a
-    server is asked whether it is still there before a connection is used again; without, the user tries twice. With
+    server is asked whether it is still there before a connection is used again, unless it was used within a second: a
+    server that was started again was away for longer. Without, the user tries twice. With
     `forks`, the process may fork between two
     transactions: SQLite's file is not open then (its locks would be lost in the child, unnoticed by it), and a child
     keeps no server believing that its parent is still there.
@@ -47,12 +53,31 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False
     limits = {**POSTGRES_LIMITS, "lock_timeout": round(patience * 1000)}
     options = " ".join(f"-c {name}={value}" for name, value in limits.items())
     settings = {"options": options, "connect_timeout": wait, "tcp_user_timeout": 20_000, "application_name": "millrace"}
-    engine = create_engine(
-        url, hide_parameters=True, connect_args=settings, pool_pre_ping=ping, isolation_level="READ COMMITTED"
-    )
+    engine = create_engine(url, hide_parameters=True, connect_args=settings, isolation_level="READ COMMITTED")
+    if ping:
+        event.listen(engine, "checkin", _note_time)
+        event.listen(engine, "checkout", partial(_ping, engine.dialect))
     if forks:
         _let_go_in_children(engine)
     return engine
+
+
+def _note_time(_driver: Any, record: ConnectionPoolEntry) -> None:
+    record.info[_SINCE] = time.monotonic()
+
+
+def _ping(dialect: Dialect, driver: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    """Ask whether the server is still there, unless it was a moment ago; the pool then takes another connection."""
+    since = record.info.get(_SINCE)
+    if since is not None and time.monotonic() - since > _TRUSTED_SECONDS and not _answers(dialect, driver):
+        raise InvalidatePoolError("the server is not there any more")
+
+
+def _answers(dialect: Dialect, driver: Any) -> bool:
+    try:
+        return dialect.do_ping(driver)
+    except dialect.dbapi.Error:  # type: ignore[union-attr]
+        return False
 
 
 def _let_go_in_children(engine: Engine) -> None:
