@@ -5,6 +5,7 @@ message is checked here first, and what Celery then sees was written by us.
 """
 
 import socket
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,6 +35,9 @@ log = structlog.get_logger("millrace.guard")
 #: Celery's own declaring of delay levels is not for us: Pulumi has made them (and Celery would log that it failed).
 STEPS = [step for step in Consumer.Blueprint.default_steps if "delayed_delivery" not in step]
 
+#: Celery's events for Flower wait so long for others: one by one they cost a third of the worker's loop.
+TELL_SECONDS = 0.2
+
 #: What the app that made the worker sets; the consumer finds its runtime there.
 RUNTIME_KEY = "millrace_runtime"
 
@@ -46,6 +50,8 @@ class GuardedConsumer(WatchedConsumer):
 
         default_steps = STEPS
 
+    #: when Celery's events may be sent again
+    _tell_at = 0.0
     #: the step that runs short handlers in batches, where the group has one (workers.lane)
     lane: Lane | None = None
 
@@ -55,6 +61,21 @@ class GuardedConsumer(WatchedConsumer):
         self.queue = names.group_queue(self.group)
         self.longest_task = self.runtime.timing.grace
         super().__init__(*args, app=app, **kwargs)
+
+    def on_send_event_buffered(self) -> None:
+        """Have Celery's events sent a moment later, all that there are by then (Celery sends them at each turn).
+
+        No flag says that they are due: timers do not outlive their connection.
+        """
+        now = time.monotonic()
+        if self.hub and now >= self._tell_at:
+            self._tell_at = now + TELL_SECONDS
+            self.hub.call_later(TELL_SECONDS, self._flush_events)
+
+    def stop(self) -> None:
+        """Stop; what has happened until then is told."""
+        self._flush_events()
+        super().stop()
 
     def create_task_handler(self, *args: Any, **kwargs: Any) -> Callable[[IncomingMessage], None]:
         """Wrap Celery's own handler of messages."""

@@ -29,6 +29,7 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--count", metavar="SQL", help="With --own: a query of (subject, count); a count above 1 is a double.")
 @click.option("--database", type=click.Choice(["postgresql", "sqlite"]), default="postgresql", show_default=True)
 @click.option("--server", type=FILE, help="Another rabbitmq-server to run.")
+@click.option("--again", is_flag=True, help="A second try for what died, or was not judged, with nothing lost.")
 @click.option("--jobs", type=click.IntRange(1, 8), default=1, show_default=True, help="Stacks to break at once.")
 @click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write the whole report here, as JSON.")
 @as_option
@@ -37,6 +38,7 @@ def command(
     seed: int | None,
     full: bool,
     only: Sequence[str],
+    again: bool,
     cluster: bool,
     own: bool,
     samples: Path | None,
@@ -67,6 +69,7 @@ def command(
         seed=random.SystemRandom().randrange(1_000_000) if seed is None else seed,
         full=full,
         only=only,
+        again=again,
         cluster=cluster,
         own=own,
         samples=samples,

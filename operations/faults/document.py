@@ -29,7 +29,8 @@ def _fault(one: dict[str, Any]) -> str:
     if one["kind"] == "skipped":
         return f"| {one['name']} | | | | skipped: {one['reason']} |"
     recovery = "" if one["recovery"] is None else f"{one['recovery']:.1f}"
-    return f"| {one['name']} | {one['events']} | {injected} | {recovery} | {_red(one) or 'nothing'} |"
+    tried = f" ({one['reason']})" if one["reason"] else ""
+    return f"| {one['name']} | {one['events']} | {injected} | {recovery} | {_red(one) or 'nothing'}{tried} |"
 
 
 def _control(one: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ def rows(lines: Sequence[Line]) -> list[list[object]]:
 def _row(line: Line) -> list[object]:
     outcome = line.outcome
     red = ", ".join(f"{name} {count}" for name, count in outcome.verdict.counts().items())
+    red = f"{red} ({line.reason})" if line.reason else red
     injected = "/".join(str(count) for count in line.crashes.values()) if line.crashes else str(outcome.injections)
     recovery = None if outcome.recovery is None else round(outcome.recovery, 1)
     name = f"{line.guard} off: {line.name}" if line.guard else line.name

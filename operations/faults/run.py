@@ -52,6 +52,7 @@ class Run:
 
     Attributes:
         events: of each fault.
+        again: whether what was not as it should be, with nothing lost or doubled, has a second try.
         own: your catalog and handlers instead of the suite's; with `samples` to publish, and a query that counts.
         parts, part: of so many parts, this one.
     """
@@ -60,6 +61,7 @@ class Run:
     seed: int
     full: bool = False
     only: Sequence[str] = ()
+    again: bool = False
     cluster: bool = False
     own: bool = False
     samples: Path | None = None
@@ -77,7 +79,7 @@ class Run:
         with scratch(known, said, settings=settings, database=self.database, server=self.server) as world:
             chosen = self._steps(world, subject)[self.part :: self.parts]
             hear(Planned(len(chosen), versions(world)))
-            for line in run_all(world, chosen, lambda name: hear(Begun(name))):
+            for line in run_all(world, chosen, lambda name: hear(Begun(name)), again=self.again):
                 hear(line)
 
     def subject(self) -> tuple[Catalog, Mapping[str, str], Subject | None]:

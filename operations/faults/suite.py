@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -55,6 +55,7 @@ SHORT = (
 )
 CRASHES = 10
 SKIPPED = "skipped"
+_NOT_JUDGED = "not judged"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,23 +225,41 @@ def _tried(world: World, control: Control, events: int, seed: int) -> Line:
     )
 
 
-def run_all(world: World, chosen: Sequence[tuple[str, Step]], before: Callable[[str], None]) -> Iterator[Line]:
+def run_all(
+    world: World, chosen: Sequence[tuple[str, Step]], before: Callable[[str], None], *, again: bool = False
+) -> Iterator[Line]:
     """Run steps in order; `before` hears the name of each.
 
-    What a scenario without a guard has left is cleaned away; one that cannot be run or judged is not good.
+    What a scenario without a guard has left is cleaned away; one that cannot be run or judged is not good. With `again`
+    one that was not as it should be, and said nothing against the stack's promise, has a second try.
     """
     for name, step in chosen:
         before(name)
-        try:
-            line = step(world)
-        except NotHere as error:
-            yield Line(kind=SKIPPED, name=name, good=False, outcome=_no_outcome(name), reason=str(error))
-            continue
-        except Exception as error:  # whatever it is: the other scenarios go on
-            line = _not_judged(name, error)
-        if line.kind == "control" or not line.good:
-            _clean(world, line)
+        line = _run(world, name, step)
+        if again and _deserves_another_try(line):
+            first = line.outcome.verdict.counts()
+            line = replace(
+                _run(world, name, step), reason=f"at the second try, the first had {first or 'too few hits'}"
+            )
         yield line
+
+
+def _run(world: World, name: str, step: Step) -> Line:
+    try:
+        line = step(world)
+    except NotHere as error:
+        return Line(kind=SKIPPED, name=name, good=False, outcome=_no_outcome(name), reason=str(error))
+    except Exception as error:  # whatever it is: the other scenarios go on
+        line = _not_judged(name, error)
+    if line.kind == "control" or not line.good:
+        _clean(world, line)
+    return line
+
+
+def _deserves_another_try(line: Line) -> bool:
+    if line.good or line.skipped or line.kind == "control":  # controls have had theirs
+        return False
+    return line.outcome.verdict.found.keys() <= {*line.tolerated, judging.DIED, judging.NOT_INDEXED, _NOT_JUDGED}
 
 
 def _clean(world: World, line: Line) -> None:
@@ -252,7 +271,7 @@ def _clean(world: World, line: Line) -> None:
 
 def _not_judged(name: str, error: Exception) -> Line:
     outcome = _no_outcome(name)
-    outcome.verdict.add("not judged", [f"{type(error).__name__}: {error}"[:1000]])
+    outcome.verdict.add(_NOT_JUDGED, [f"{type(error).__name__}: {error}"[:1000]])
     return Line(kind="fault", name=name, good=False, outcome=outcome)
 
 

@@ -142,6 +142,29 @@ def test_a_control_that_met_nothing_is_tried_once_more(monkeypatch: pytest.Monke
     assert seeds == [1, 2, 1, 2]
 
 
+@pytest.mark.parametrize(
+    ("first", "tries"),
+    [
+        ({judging.DIED: ["relay"]}, 2),
+        ({}, 2),
+        ({judging.DIED: ["relay"], judging.DOUBLED: ["e x2"]}, 1),
+        ({judging.LEFT_OVER: ["3 messages in first"]}, 1),
+    ],
+)
+def test_only_what_says_nothing_against_the_promise_has_a_second_try(first: dict[str, list[str]], tries: int) -> None:
+    lines = [
+        Line(kind="fault", name="x", good=good, outcome=_outcome(found)) for found, good in ((first, False), ({}, True))
+    ]
+    world = cast("World", SimpleNamespace(clean=lambda: None))
+    left = list(lines)
+    (line,) = run_all(world, [("x", lambda _world: left.pop(0))], lambda _name: None, again=True)
+    assert len(lines) - len(left) == tries
+    assert line.good == (tries == 2)
+    assert ("at the second try" in line.reason) == (tries == 2)
+    left = list(lines)
+    assert not next(run_all(world, [("x", lambda _world: left.pop(0))], lambda _name: None)).good
+
+
 def test_whatever_one_scenario_meets_the_others_run() -> None:
     def odd(_world: World) -> Line:
         raise KeyError("leader")
