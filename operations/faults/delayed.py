@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import math
 import random
 import signal
 import statistics
@@ -35,6 +36,8 @@ ALLOWED_SECONDS, ALLOWED_SHARE = 1.0, 0.05
 FLAT_MIB = 8.0
 #: Workers keep up while no more than so many events wait in their queue, beside what they hold; looked at each second.
 WAITING, LOOK_SECONDS = 100, 1.0
+#: What came due while the broker was away leaves the delay queues as fast as these go; until then nothing is judged.
+CATCHING_UP_SECONDS = 15.0
 #: Of all events at least this share must have come due while they did, or nothing is shown.
 LEAST_JUDGED = 0.5
 
@@ -46,6 +49,7 @@ class Result:
     Attributes:
         judged: events that came due while the broker ran and the workers kept up; only these can be late.
         late: how many of them came later than is allowed; their lateness is in seconds.
+        worst: the most that any event was late, whenever it came due.
         restarts: of the broker.
     """
 
@@ -57,6 +61,7 @@ class Result:
     late: int
     lateness_p50: float
     lateness_p99: float
+    worst: float
     worker_mib_first: float
     worker_mib_last: float
     processes: int
@@ -83,6 +88,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._world = world
         self._over = threading.Event()
+        self._away_at = -math.inf
         self._looks: list[float] = []
         #: how many of the looks up to each one have found a backlog, or no broker
         self._bad = [0]
@@ -90,16 +96,21 @@ class Watch(threading.Thread):
     def run(self) -> None:
         """Look until told to stop."""
         while not self._over.wait(LOOK_SECONDS):
-            good = self._keeps_up()
-            self._looks.append(time.time())
+            keeps_up = self._keeps_up()
+            now = time.time()
+            if keeps_up is None:
+                self._away_at = now
+            good = bool(keeps_up) and now - self._away_at >= CATCHING_UP_SECONDS
+            self._looks.append(now)
             self._bad.append(self._bad[-1] + (not good))
 
-    def _keeps_up(self) -> bool:
+    def _keeps_up(self) -> bool | None:
+        """Whether the workers do; None if the broker is away."""
         try:
             with self._world.management() as api:
                 queue = queue_totals(api, self._world.record.vhost)[names.group_queue(GROUP)]
         except (httpx.HTTPError, KeyError):
-            return False
+            return None
         return int(queue.get("messages_ready", WAITING + 1)) <= WAITING
 
     def stop(self) -> None:
@@ -185,6 +196,7 @@ def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float
         late=sum(1 for id_, late in judged.items() if late > allowed[id_]),
         lateness_p50=statistics.median(ordered),
         lateness_p99=ordered[int(len(ordered) * 0.99)],
+        worst=max(lateness.values(), default=0.0),
         worker_mib_first=memories[0],
         worker_mib_last=memories[1],
         processes=1 + int(world.settings["MILLRACE_CONCURRENCY"]),

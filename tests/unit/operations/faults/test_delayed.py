@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from operations.faults import delayed
-from operations.faults.delayed import FLAT_MIB, WAITING, Result, Watch
+from operations.faults.delayed import CATCHING_UP_SECONDS, FLAT_MIB, WAITING, Result, Watch
 from operations.faults.world import World
 
 GOOD = Result(
@@ -21,6 +21,7 @@ GOOD = Result(
     late=0,
     lateness_p50=0.1,
     lateness_p99=0.5,
+    worst=0.6,
     worker_mib_first=100.0,
     worker_mib_last=100.0 + 3 * FLAT_MIB,
     processes=3,
@@ -66,19 +67,30 @@ def _watched(monkeypatch: pytest.MonkeyPatch, answers: list[Any]) -> Watch:
     return watch
 
 
-@pytest.mark.parametrize(
-    "bad", [{"messages_ready": WAITING + 1}, {}, httpx.ConnectError("the broker is down"), KeyError("second")]
-)
-def test_what_comes_due_in_a_backlog_or_without_a_broker_is_not_judged(
-    monkeypatch: pytest.MonkeyPatch, bad: Any
-) -> None:
-    good = {"messages_ready": WAITING}
+GOOD_LOOK = {"messages_ready": WAITING}
+
+
+@pytest.mark.parametrize("bad", [{"messages_ready": WAITING + 1}, {}])
+def test_what_comes_due_in_a_backlog_is_not_judged(monkeypatch: pytest.MonkeyPatch, bad: Any) -> None:
+    good = GOOD_LOOK
     watch = _watched(monkeypatch, [good, good, good, bad, good, good, good])
     assert watch.kept_up(1.5, 2.5)
     assert watch.kept_up(5.5, 6.5)
     assert not watch.kept_up(2.5, 3.5)  # the next look finds it
     assert not watch.kept_up(4.2, 4.8)  # the one before has found it
     assert not watch.kept_up(1.5, 6.5)
+
+
+@pytest.mark.parametrize("away", [httpx.ConnectError("the broker is down"), KeyError("second")])
+def test_what_comes_due_without_a_broker_or_soon_after_is_not_judged(
+    monkeypatch: pytest.MonkeyPatch, away: Exception
+) -> None:
+    """It leaves the delay queues as fast as these go."""
+    caught_up = 2 + CATCHING_UP_SECONDS
+    watch = _watched(monkeypatch, [GOOD_LOOK, away, *[GOOD_LOOK] * 30])
+    assert not watch.kept_up(1.5, 2.5)
+    assert not watch.kept_up(caught_up - 1.5, caught_up - 0.5)
+    assert watch.kept_up(caught_up + 0.5, caught_up + 1.5)
 
 
 def test_without_a_look_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
