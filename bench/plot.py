@@ -49,8 +49,8 @@ def _panel(axis: Any, title: str, bars: Sequence[tuple[str, list[float]]]) -> No
     axis.set_title(f"{title}, per second", fontsize=10, loc="left")
     axis.tick_params(labelsize=8)
     axis.spines[["top", "right"]].set_visible(False)
-    for place, rate in enumerate(rates):
-        axis.text(rate, place, f"  {rate:,.0f}", va="center", fontsize=8)
+    for place, (rate, (_, values)) in enumerate(zip(rates, bars, strict=True)):
+        axis.text(max(values), place, f"  {rate:,.0f}", va="center", fontsize=8)
 
 
 if __name__ == "__main__":
