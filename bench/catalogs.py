@@ -25,11 +25,8 @@ def catalog_size(servers: Servers, types: int) -> Figures:
             servers.channel(stack.vhost) as channel,
             Crew([(sys.executable, "-m", "workers", GROUP)], told, servers.directory / "crew.log") as crew,
         ):
-            while not channel.queue_declare(GROUP, passive=True).consumer_count:
-                crew.require_alive()
-                if time.monotonic() > began + LONGEST_START_SECONDS:
-                    raise RuntimeError(f"no consumer within {LONGEST_START_SECONDS:.0f} s: {crew.said()}")
-                time.sleep(0.02)
+            consumers = lambda: channel.queue_declare(GROUP, passive=True).consumer_count  # noqa: E731
+            crew.wait_until(consumers, LONGEST_START_SECONDS, "a consumer")
             started = time.monotonic() - began
             return {"up_seconds": up, "up_again_seconds": again, "start_seconds": started, **crew.memory()}
     finally:

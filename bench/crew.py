@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,7 @@ from typing import Self
 
 import psutil
 
+from operations.local.daemon import wait_for
 from operations.local.spawn import dies_with_parent, signal_group
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -69,6 +70,17 @@ class Crew:
         ended = [process.returncode for process in self._started if process.poll() is not None]
         if ended:
             raise RuntimeError(f"ended with {ended[0]}: {self.said()}")
+
+    def wait_until(self, met: Callable[[], object], seconds: float, what: str, pause: float = 0.02) -> None:
+        """Wait for something that the processes bring about; raises if one ends before, or it does not come in time."""
+
+        def is_there() -> bool:
+            if met():
+                return True
+            self.require_alive()
+            return False
+
+        wait_for(is_there, seconds, lambda: f"{what} must come, got none: {self.said()}", pause)
 
     def hear(self) -> str:
         """The next line of the one process that talks."""

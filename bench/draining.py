@@ -42,12 +42,7 @@ def drain(
 
 def await_consumers(queue: Waiting, contender: Contender, crew: Crew) -> None:
     """Wait until the processes take work, and are calm."""
-    deadline = time.monotonic() + CONSUMERS_SECONDS
-    while queue.consumers() < contender.consumers:
-        crew.require_alive()
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"no consumers within {CONSUMERS_SECONDS:.0f} s: {crew.said()}")
-        time.sleep(0.05)
+    crew.wait_until(lambda: queue.consumers() >= contender.consumers, CONSUMERS_SECONDS, "consumers")
     time.sleep(SETTLED_SECONDS)
 
 

@@ -1,5 +1,6 @@
 """The limit: a client in C (rabbitmq-c), compiled when it is measured."""
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 from bench.contenders import PROCESSES, QUEUE, Contender, raw
 from bench.crew import ROOT
 from bench.draining import drain
-from bench.servers import Servers, program
+from bench.servers import Servers
 from bench.spread import Figures
 from operations.local.rabbitmq_install import can_install, install_packages
 
@@ -26,7 +27,10 @@ def _compile(target: Path) -> Path:
     if not target.exists():
         if not HEADER.exists() and can_install():
             install_packages(["gcc", "libc6-dev", "librabbitmq-dev"])
-        command = [program("cc"), "-O2", "-o", str(target), str(SOURCE), "-lrabbitmq"]
+        compiler = shutil.which("cc")
+        if compiler is None:
+            raise RuntimeError("a C compiler (cc) must be on PATH, got none")
+        command = [compiler, "-O2", "-o", str(target), str(SOURCE), "-lrabbitmq"]
         done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - argv is ours
         if done.returncode != 0:
             raise RuntimeError(f"a C compiler and librabbitmq-dev must be there: {done.stderr[-500:]}")

@@ -10,21 +10,10 @@ from millrace import names, seal
 from millrace.publishing.message import Message, event_message
 
 from bench.catalog import GROUPS, Order
+from bench.orders import order
 
 #: A number, bytes of a note and the time of sending (nanoseconds, 0: nobody wants to know) become a message.
 Maker = Callable[[int, int, int], Message]
-
-
-def order(number: int, note: int, sent_at: int) -> dict[str, Any]:
-    """The fields of one of many orders."""
-    customer, cents = f"customer-{number % 1000}", number % 10_000
-    return {
-        "order_id": f"order-{number}",
-        "customer": customer,
-        "cents": cents,
-        "sent_at": sent_at,
-        "note": "n" * note,
-    }
 
 
 def event_for(group: str, *, by_the_door: bool = False) -> Maker:

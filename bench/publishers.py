@@ -7,12 +7,12 @@ from millrace.publishing import Publisher
 
 from bench import starting_line
 from bench.catalog import CATALOG, OrderFiled
-from bench.messages import order
+from bench.orders import order
 
 
 def main(way: str, count: int) -> None:
     """Connect, then send at the word; each event is validated, confirmed and mandatory."""
-    events = [OrderFiled(**order(number, 0, 0)) for number in range(count)]
+    events = [OrderFiled(**order(number)) for number in range(count)]
     with Publisher(os.environ["BENCH_BROKER_URL"], source="/bench", catalog=CATALOG) as publisher:
         publisher.publish(events[0])
         with starting_line.measured():

@@ -1,6 +1,5 @@
 """The servers of a run: a broker, a durable PostgreSQL and Redis of its own, and the topology of the catalog."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -103,11 +102,3 @@ def _prepare_tables(url: str) -> None:
         orders.metadata.create_all(connection)
         connection.execute(text("create table bench_inbox (event_id text primary key)"))
     engine.dispose()
-
-
-def program(name: str) -> str:
-    """The path of a program of the machine; RuntimeError if it is not there."""
-    found = shutil.which(name)
-    if found is None:
-        raise RuntimeError(f"{name} must be on PATH, got none")
-    return found

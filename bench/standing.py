@@ -24,11 +24,7 @@ def start_to_first(servers: Servers, contender: Contender) -> Figures:
         queue.send(0, time.time_ns())
         began = time.monotonic()
         with Crew(contender.commands, told, servers.directory / "crew.log") as crew:
-            while not clock.stat().st_size:
-                crew.require_alive()
-                if time.monotonic() > began + LONGEST_START_SECONDS:
-                    raise RuntimeError(f"no handler began within {LONGEST_START_SECONDS:.0f} s: {crew.said()}")
-                time.sleep(SAMPLE_SECONDS)
+            crew.wait_until(lambda: clock.stat().st_size, LONGEST_START_SECONDS, "a first handler", SAMPLE_SECONDS)
             seconds = time.monotonic() - began
             spent = crew.cpu()["client"]
     return {"seconds": seconds, "client_cpu_seconds": spent}

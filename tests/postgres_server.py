@@ -14,10 +14,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
 from operations.faults.postgres import UNPRIVILEGED
+from operations.faults.proxy import Proxy
 from operations.local.ports import LOOPBACK, free_ports
 from operations.local.spawn import dies_with_parent
 
@@ -108,3 +110,13 @@ def fresh_database(url: str) -> Iterator[str]:
             yield f"{url}/{name}"
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@contextmanager
+def by_way_of_proxy(url: str) -> Iterator[tuple[str, Proxy]]:
+    """The SQLAlchemy URL of the same database by way of a proxy, and the proxy."""
+    address = urlsplit(url)
+    assert address.hostname is not None
+    assert address.port is not None
+    with Proxy(address.hostname, address.port) as proxy:
+        yield url.replace(f":{address.port}/", f":{proxy.port}/"), proxy

@@ -1,17 +1,14 @@
 """`python -m workers GROUP`: one Celery worker of a group."""
 
-import atexit
 import logging
-import os
-import shutil
 import socket
 import sys
-import tempfile
 import uuid
 
-if __name__ == "__main__":  # before prometheus_client is imported: its processes share files in this folder
-    os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
-    atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+from workers.metrics_folder import share_metrics
+
+if __name__ == "__main__":  # before prometheus_client is imported
+    share_metrics()
 
 import billiard.pool
 from celery import Celery

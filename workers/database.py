@@ -38,10 +38,9 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False
 
     `patience` bounds, in seconds, the wait for another's lock, and for the server to take a connection. With `ping` a
     server is asked whether it is still there before a connection is used again, unless it was used within a second: a
-    server that was started again was away for longer. Without, the user tries twice. With
-    `forks`, the process may fork between two
-    transactions: SQLite's file is not open then (its locks would be lost in the child, unnoticed by it), and a child
-    keeps no server believing that its parent is still there.
+    server that was started again was away for longer. Without, the user tries twice. With `forks`, the process may fork
+    between two transactions: SQLite's file is not open then (its locks would be lost in the child, unnoticed by it),
+    and a child keeps no server believing that its parent is still there.
     """
     if url.startswith("sqlite"):
         pool = NullPool if forks else None

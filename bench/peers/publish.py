@@ -10,18 +10,13 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from bench import starting_line
+from bench.orders import order
 
 URL = os.environ["BENCH_BROKER_URL"]
 QUEUE = os.environ["BENCH_QUEUE"]
 UNDER_WAY = 100
 
 Order = dict[str, object]
-
-
-def order(number: int) -> Order:
-    """One of many orders."""
-    customer, cents = f"customer-{number % 1000}", number % 10_000
-    return {"order_id": f"order-{number}", "customer": customer, "cents": cents, "sent_at": 0, "note": ""}
 
 
 def celery(count: int) -> None:

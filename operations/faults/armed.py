@@ -3,15 +3,14 @@
 Only this entry reads the three variables: the processes that users run know nothing of faults.
 """
 
-import atexit
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+
+from workers.metrics_folder import share_metrics
 
 CRASH_VARIABLE = "MILLRACE_FAULTS_CRASH"
 OFF_VARIABLE = "MILLRACE_FAULTS_OFF"
@@ -27,8 +26,7 @@ def main(arguments: list[str]) -> int:
     if group := os.environ.get(GROUP_VARIABLE):
         Path(group).write_text(str(os.getpid()))
     if module == "workers":  # before prometheus_client is imported, as workers.__main__ does it
-        os.environ.setdefault("PROMETHEUS_MULTIPROC_DIR", tempfile.mkdtemp(prefix="millrace-metrics-"))
-        atexit.register(shutil.rmtree, os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+        share_metrics()
     crashes_itself = False
     if step := os.environ.get(CRASH_VARIABLE):
         from operations.faults.crash_points import arm  # noqa: PLC0415 (after the line above)

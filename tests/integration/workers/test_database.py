@@ -1,14 +1,13 @@
 """Connections to PostgreSQL that were used before: an old one is asked whether it lives, one of a moment ago is not."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from operations.faults.proxy import Proxy
-from tests.postgres_server import fresh_database
+from tests.postgres_server import by_way_of_proxy, fresh_database
 from workers import database
 from workers.database import connect, is_outage, reading
 
@@ -18,15 +17,11 @@ ONE = text("SELECT 1")
 @pytest.fixture
 def line(postgres_url: str) -> Iterator[tuple[Engine, Proxy]]:
     """An engine that has been used, and the line to its server."""
-    with fresh_database(postgres_url) as url:
-        address = urlsplit(url)
-        assert address.hostname is not None
-        assert address.port is not None
-        with Proxy(address.hostname, address.port) as proxy:
-            engine = connect(url.replace(f":{address.port}/", f":{proxy.port}/"))
-            use(engine)
-            yield engine, proxy
-            engine.dispose()
+    with fresh_database(postgres_url) as url, by_way_of_proxy(url) as (own, proxy):
+        engine = connect(own)
+        use(engine)
+        yield engine, proxy
+        engine.dispose()
 
 
 def use(engine: Engine) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import time
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 from sqlalchemy import select
@@ -13,6 +12,7 @@ from operations.faults.proxy import Proxy
 from tests.integration.workers.connections.calls import by_way_of
 from tests.integration.workers.lane.parcels import in_lane, noted, processed, see
 from tests.integration.workers.stack import Stack, kill_tree, until
+from tests.postgres_server import by_way_of_proxy
 from workers.tables import inbox
 
 pytestmark = pytest.mark.long
@@ -118,11 +118,7 @@ def test_the_database_is_out_for_a_while(stack: Stack) -> None:
     """Nothing is acked that is not committed: it waits in the broker, and is done once when the database is back."""
     if stack.database_url.startswith("sqlite"):
         pytest.skip("SQLite has no line that could be cut")
-    address = urlsplit(stack.database_url)
-    assert address.hostname is not None
-    assert address.port is not None
-    with Proxy(address.hostname, address.port) as proxy:
-        own = stack.database_url.replace(f":{address.port}/", f":{proxy.port}/")
+    with by_way_of_proxy(stack.database_url) as (own, proxy):
         stack.start_worker("belt", MILLRACE_DATABASE_URL=own)
         stack.consuming("belt")
         for _ in load(stack, "out", (100, 700)):

@@ -1,13 +1,13 @@
 """The lane when the database says nothing: the worker's loop turns on, and each event is done once in the end."""
 
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 
 from operations.faults.proxy import Proxy
 from tests.integration.workers.lane.parcels import in_lane, noted, processed, see
 from tests.integration.workers.stack import Stack, until
+from tests.postgres_server import by_way_of_proxy
 
 pytestmark = pytest.mark.long
 
@@ -20,11 +20,7 @@ def line(stack: Stack) -> Iterator[Proxy]:
     """Between the worker and its database; the worker consumes."""
     if stack.database_url.startswith("sqlite"):
         pytest.skip("SQLite has no line that could be held")
-    address = urlsplit(stack.database_url)
-    assert address.hostname is not None
-    assert address.port is not None
-    with Proxy(address.hostname, address.port) as proxy:
-        own = stack.database_url.replace(f":{address.port}/", f":{proxy.port}/")
+    with by_way_of_proxy(stack.database_url) as (own, proxy):
         stack.start_worker("belt", MILLRACE_DATABASE_URL=own)
         stack.consuming("belt")
         yield proxy
