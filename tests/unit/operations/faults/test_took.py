@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
+import httpx
 import pytest
 
 from operations.faults import broker_faults, controls, limits, restarts
@@ -45,6 +46,35 @@ def test_confirms_are_held_if_a_publish_failed(notices: bool) -> None:
 @pytest.mark.parametrize("fault", [controls.drop_lines_unsent, controls.unbind_the_door])
 def test_a_load_that_is_over_cannot_be_hurt(fault: Callable[[Scene, random.Random], bool]) -> None:
     assert fault(_scene(_Load(done=True)), RNG) is False
+
+
+@pytest.mark.parametrize("met", [True, False])
+def test_the_door_stays_unbound_until_something_was_published_meanwhile(
+    monkeypatch: pytest.MonkeyPatch, met: bool
+) -> None:
+    accepted = {"before": "a.type"}
+    seen: list[tuple[bool, int]] = []
+
+    def wait(condition: Callable[[], bool]) -> bool:
+        seen.append((condition(), len(applied)))
+        if met:
+            accepted["meanwhile"] = "a.type"
+        return condition()
+
+    applied: list[str] = []
+    monkeypatch.setattr(controls, "within", wait)
+    empty = httpx.Client(base_url="http://broker", transport=httpx.MockTransport(lambda _asked: _none_bound()))
+    world = SimpleNamespace(
+        record=SimpleNamespace(vhost="scratch"), management=lambda: empty, apply=lambda: applied.append("again")
+    )
+    scene = SimpleNamespace(load=_Load(), world=world, ledger=SimpleNamespace(accepted=accepted))
+    assert controls.unbind_the_door(cast("Scene", scene), RNG) is met
+    assert seen == [(False, 0)]
+    assert applied == ["again"]
+
+
+def _none_bound() -> httpx.Response:
+    return httpx.Response(200, json=[])
 
 
 @pytest.mark.parametrize("seen", [True, False])
