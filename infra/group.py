@@ -17,5 +17,8 @@ class Group(pulumi.ComponentResource):
         made = host.place(part, parent=self)
         self.users = [BrokerUser(user, host, parent=self) for user in part.users]
         made += [resource for user in self.users for resource in user.parts]
-        host.place(topology.stamps(catalog, group), parent=self, after=made)
+        # Each stamp after all else would be a number of dependencies that grows with the square of the events.
+        first, *others = topology.stamps(catalog, group).exchanges
+        gate = host.place(topology.Topology(exchanges=(first,)), parent=self, after=made)
+        host.place(topology.Topology(exchanges=tuple(others)), parent=self, after=gate)
         self.register_outputs({"users": [user.name for user in self.users]})

@@ -10,10 +10,11 @@ from millrace.catalog import CATALOG
 from millrace.topology import Binding, group_topology, stamps, topology
 from pulumi.runtime import mocks
 
+from bench.many import catalog_of
 from infra.__main__ import declare
 from infra.broker_user import PASSWORD_LENGTH
 from infra.offline_engine.kinds import POLICY, QUEUE, USER
-from infra.offline_engine.recording import RANDOM_PASSWORD, SECRET_MARK, Monitor, Recording, run
+from infra.offline_engine.recording import RANDOM_PASSWORD, SECRET_MARK, Monitor, Recording, record, run
 from infra.offline_engine.resources import Resource
 from infra.settings import Settings
 
@@ -93,6 +94,17 @@ def test_stamps_come_after_all_else_of_their_group(recording: Recording) -> None
                 assert {one.name for one in before if one.type == type_} >= {user.name for user in part.users}
             bound = [one for one in before if one.type == BINDING and one.inputs["destination"] in (group.name,)]
             assert len(bound) == sum(binding.destination == group.name for binding in part.bindings)
+
+
+def test_a_catalog_twice_as_large_has_about_twice_the_dependencies() -> None:
+    small, large = (sum(len(one.dependencies) for one in _declared(types)) for types in (25, 50))
+    assert large < 2.2 * small
+
+
+def _declared(types: int) -> tuple[Resource, ...]:
+    config = {"endpoint": "http://broker", "username": "guest", "password": "p", "protect": "true"}
+    program = lambda: declare(catalog_of(types), Settings.load())  # noqa: E731
+    return record(program, stack="test", config=config, known={}).resources
 
 
 def test_nothing_is_made_in_the_vhost_before_the_administrator_may(recording: Recording) -> None:
