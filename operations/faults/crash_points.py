@@ -76,10 +76,15 @@ POINTS = (
     Point(
         name="lane: handlers have ended, nothing is in the database",
         process="second",
-        place="workers.lane.transaction:Transactions.commit",
+        place="workers.lane.transaction:Transactions.send",
         before=True,
     ),
     Point(name="lane: all is written, before the commit", process="second", place="workers.lane.transaction:_written"),
+    Point(
+        name="lane: the commit is sent, not answered",
+        process="second",
+        place="workers.lane.transaction:Transactions.send",
+    ),
     Point(
         name="lane: after the commit, before the acks",
         process="second",

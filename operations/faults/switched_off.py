@@ -14,6 +14,7 @@ from operations.faults.crash_points import replace
 from workers import app, guard, inbox, tables
 from workers.execution import Execution
 from workers.lane.acks import Acks
+from workers.lane.claims import claim_all
 from workers.received import receive
 from workers.work import UnitOfWork
 
@@ -53,6 +54,7 @@ def no_inbox() -> None:
 def no_lane_inbox() -> None:
     """A batch is committed whatever of it is on record already."""
     replace("workers.lane.transaction:_require_all", lambda _original: lambda *_arguments: None)
+    replace("workers.lane.transaction:claim_all_or_fail", lambda _original: lambda: claim_all("postgresql"))
 
 
 def lane_acks_early() -> None:

@@ -52,11 +52,18 @@ BATCH_SECONDS = 0.5
 HALVING_SECONDS = 2.0
 #: A batch is committed within this, or its line to the database is cut; a lock is waited for within it.
 COMMIT_SECONDS = STORE_SECONDS + 0.5
-#: A batch holds the worker's loop no longer: the last of its handlers begins late, or its parts are tried again late.
-BATCH_BOUND_SECONDS = max(BATCH_SECONDS + LANE_RUNTIME_SECONDS, HALVING_SECONDS) + COMMIT_SECONDS
+#: What a batch is sent within, at least, though all of that was used up to end the one before it.
+LEAST_SENDING_SECONDS = 0.1
+#: A batch holds the worker's loop no longer: the last of its handlers begins late, or parts of the batch before it are
+#: tried again late.
+BATCH_BOUND_SECONDS = (
+    max(BATCH_SECONDS + LANE_RUNTIME_SECONDS, HALVING_SECONDS) + COMMIT_SECONDS + LEAST_SENDING_SECONDS
+)
 #: The most events of a batch (measured: more brings little), and the most seconds of work, as declared, in a lane.
 BATCH_EVENTS = 100
-LANE_BACKLOG_SECONDS = 20.0
+#: One waits for its commit, one runs, one comes.
+BATCHES_IN_HAND = 3
+LANE_BACKLOG_SECONDS = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +95,7 @@ class LaneSize:
 
     #: committed and acked together
     batch: int
-    #: waiting in the worker, so that a batch is there when the one before it is done
+    #: in the worker, so that a batch is there when the one before it has run
     prefetch: int
 
 
@@ -97,8 +104,8 @@ def lane_size(group: WorkerGroup) -> LaneSize | None:
     longest = group.longest_runtime.total_seconds()
     if longest > LANE_RUNTIME_SECONDS:
         return None
-    prefetch = min(2 * BATCH_EVENTS, int(LANE_BACKLOG_SECONDS / longest))
-    return LaneSize(batch=prefetch // 2, prefetch=prefetch)
+    batch = min(BATCH_EVENTS, int(LANE_BACKLOG_SECONDS / longest / BATCHES_IN_HAND))
+    return LaneSize(batch=batch, prefetch=BATCHES_IN_HAND * batch)
 
 
 def rollout_pause(group: WorkerGroup) -> int:

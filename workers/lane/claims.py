@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import ARRAY, Double, Insert, Text, bindparam, column, func, select, true
+from sqlalchemy import ARRAY, Double, Insert, Integer, Select, Text, bindparam, case, cast, column, func, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.selectable import FromClause
@@ -56,6 +56,19 @@ def claim_all(dialect: str) -> Insert:
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     adding = insert(inbox).from_select(list(values), rows)
     return adding.on_conflict_do_nothing().returning(inbox.c.source, inbox.c.event_id)
+
+
+def claim_all_or_fail() -> Select[int]:
+    """The same for PostgreSQL, as a statement that fails unless nobody had claimed any of the `events` (their number).
+
+    For who sends the commit with it, and cannot look at what is returned. The error is invalid_text_representation,
+    and says how many were free.
+    """
+    claimed = claim_all("postgresql").cte("claimed")
+    free = select(func.count()).select_from(claimed).scalar_subquery()
+    expected = bindparam("events", type_=Integer())
+    refusal = func.concat(free, " of ", expected, " events are new")  # not a constant: that would always be evaluated
+    return select(case((free == expected, free), else_=cast(refusal, Integer)))
 
 
 def _postgres_rows() -> tuple[FromClause, dict[str, ColumnElement[Any]]]:

@@ -11,7 +11,8 @@ from millrace.envelope import CONTENT_TYPE
 
 from workers.database import connect
 from workers.lane.acks import Acks
-from workers.lane.batch import Batches
+from workers.lane.batch import Batches, Settled
+from workers.lane.bell import Bell
 from workers.lane.deliveries import RawDelivery
 from workers.lane.entry import FIRST_WAYS, Entry
 from workers.lane.frames import take_in
@@ -41,6 +42,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         #: of the connection's channel
         self.acks = Acks(None)
         self._turn_is_due = False
+        self._bell = Bell()
         consumer.lane = self
 
     def start(self, consumer: Any) -> None:
@@ -50,9 +52,14 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         self._turn_is_due = False
 
     def stop(self, consumer: Any) -> None:
-        """Take nothing more; if the worker ends, commit and ack what has come, else forget it."""
+        """Take nothing more; if the worker ends, commit and ack what has come, else forget it.
+
+        What is on its way is committed in either case: without its connection it comes again, and is absorbed.
+        """
         if consumer.blueprint.state == bootsteps.CLOSE:
             self._finish(consumer)
+        else:
+            tell(self._batches.end().committed, self._group, None)
         self._waiting.clear()
 
     def _finish(self, consumer: Any) -> None:
@@ -60,7 +67,8 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         consumer.task_consumer.cancel()
         until = time.monotonic() + _FINISHING_SECONDS
         while self._waiting and time.monotonic() < until:
-            self._settle()
+            self._settle(self._batches.begin(self._waiting))
+        self._settle(self._batches.end())
         consumer.event_dispatcher.flush()
 
     def take(self, entry: Entry) -> None:
@@ -71,6 +79,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
     def register_with_event_loop(self, _consumer: Any, hub: Any) -> None:
         """Read by ourselves: Celery's reader takes one message at a time, and each time that it is woken once more."""
         hub.add_reader(self._consumer.connection.connection.sock, self._read, hub)
+        self._bell.hang_in(hub)
 
     def _read(self, hub: Any) -> None:
         connection = self._consumer.connection
@@ -105,17 +114,28 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
         self._turn_is_due = False
         if not self._consumer.connection.connected:
             return  # a connection's last turn: its acks would be lost
-        while len(self._waiting) < self._size and self._take_in():
-            pass  # what has arrived meanwhile; no more is waited for
-        for entry in self._settle():
-            self.acks.arrived(entry.tag, entry.message)
-            self._consumer.run_singly(entry.message, entry.received)
+        self._gather()
+        self._hand_on(self._batches.begin(self._waiting))
+        self._gather()
         if self._waiting:
             self._turn_soon()
+            self._bell.ring()
+        else:
+            self._hand_on(self._batches.end())
 
-    def _settle(self) -> list[Entry]:
-        """Settle one batch; returns the events that are left to run one by one."""
-        settled = self._batches.settle(self._waiting)
+    def _gather(self) -> None:
+        """Take in what has arrived meanwhile; no more is waited for."""
+        while len(self._waiting) < self._size and self._take_in():
+            pass
+
+    def _hand_on(self, settled: Settled) -> None:
+        """Settle, and let the pool run what is left aside, one by one."""
+        for entry in self._settle(settled):
+            self.acks.arrived(entry.tag, entry.message)
+            self._consumer.run_singly(entry.message, entry.received)
+
+    def _settle(self, settled: Settled) -> list[Entry]:
+        """Ack and tell what was committed; returns the events that are left to run one by one."""
         try:
             self.acks.ack(entry.tag for each in settled.committed for entry in each.entries)
         finally:

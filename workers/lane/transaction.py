@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, cast
 
 import structlog
-from millrace.derived import COMMIT_SECONDS, STORE_SECONDS
+from millrace.derived import COMMIT_SECONDS, LEAST_SENDING_SECONDS, STORE_SECONDS
 from millrace.publishing.outbox import add_messages
 from sqlalchemy import Connection, Engine
 
 from workers.database import is_outage, transaction
-from workers.lane.claims import claim_all, claim_parameters
+from workers.lane.claims import claim_all, claim_all_or_fail, claim_parameters
 from workers.lane.patience import cut_after
 from workers.lane.running import Ran
 from workers.lane.statements import Prepared, Preparer, ready
@@ -22,8 +23,6 @@ from workers.work import UnitOfWork
 log = structlog.get_logger("millrace.lane")
 
 Key = tuple[str, str]
-#: What a second try has, though the first one has used up all.
-_LEAST_SECONDS = 0.1
 
 
 class Taken(Exception):
@@ -34,21 +33,62 @@ class Taken(Exception):
         self.free = free
 
 
+@dataclass(frozen=True)
+class Sent:
+    """A transaction that is on its way with its commit; what the server has said of it was not looked at yet."""
+
+    line: Connection
+    open: ExitStack
+
+    def end(self, until: float) -> None:
+        """Await the answers; raises if it was not committed, or if nobody can tell."""
+        with self.line, cut_after(_left(until), self.line):
+            self.open.close()
+
+
 class Transactions:
     """Commits what has run, all or nothing."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._preparer = Preparer(engine.dialect)
-        self._claim = claim_all(engine.dialect.name).compile(dialect=engine.dialect)
+        self._name = engine.dialect.name
+        self._claim = claim_all(self._name).compile(dialect=engine.dialect)
+        # Only what goes to a server is sent ahead; what is None is committed at once.
+        self._claim_or_fail = (
+            claim_all_or_fail().compile(dialect=engine.dialect) if self._name == "postgresql" else None
+        )
 
-    def commit(self, ran: Sequence[Ran]) -> None:
+    def send(self, ran: Sequence[Ran], until: float) -> Sent | None:
+        """Send it all, with a commit that takes place only if all events are free, and do not wait.
+
+        None if it had to be committed at once: where a statement's result is looked at, and on SQLite. Raises as
+        `commit` does.
+        """
+        together, apart = self._prepared(_works(ran))
+        if apart or self._claim_or_fail is None:
+            self.commit(ran, until)
+            return None
+        claim = ready(self._claim_or_fail, self._claims(ran))
+        line = self._engine.connect()
+        try:
+            with cut_after(_left(until), line), ExitStack() as stack:
+                connection = stack.enter_context(transaction(line))
+                stack.enter_context(_pipeline(connection))
+                _written(connection, claim, together, _works(ran))
+                _cursor(connection).execute("COMMIT", prepare=False)
+                return Sent(line, stack.pop_all())
+        except BaseException:
+            line.close()
+            raise
+
+    def commit(self, ran: Sequence[Ran], until: float | None = None) -> None:
         """Commit it all; raises Taken, or what the database or a statement raises, and then nothing is acked.
 
         On PostgreSQL all goes to the server in one round trip, but for the statements whose result is looked at. What
         was committed on a line that was lost meanwhile is found on record when it is tried again.
         """
-        until = time.monotonic() + COMMIT_SECONDS
+        until = time.monotonic() + COMMIT_SECONDS if until is None else until
         try:
             self._commit(ran, until)
         except Exception as error:
@@ -58,19 +98,23 @@ class Transactions:
             self._commit(ran, until)
 
     def _commit(self, ran: Sequence[Ran], until: float) -> None:
-        ended = [(held, each.outcome) for each in ran for held in each.held]
-        claim = ready(self._claim, claim_parameters(self._engine.dialect.name, ended))
-        works = [each.work for each in ran if each.work is not None]
-        together, apart = self._prepared(works)
+        parameters = self._claims(ran)
+        together, apart = self._prepared(_works(ran))
         with (
             self._engine.connect() as line,
-            cut_after(max(_LEAST_SECONDS, until - time.monotonic()), line),
+            cut_after(_left(until), line),
             transaction(line) as connection,
         ):
-            claimed = _written(connection, claim, together, [work for work in works if work not in apart])
-            _require_all(claimed, len(ended))
+            works = [work for work in _works(ran) if work not in apart]
+            with _pipeline(connection):
+                claimed = _written(connection, ready(self._claim, parameters), together, works)
+            _require_all(frozenset((source, id_) for source, id_ in claimed.fetchall()), parameters["events"])
             for work in apart:
                 work.flush(connection)
+
+    def _claims(self, ran: Sequence[Ran]) -> dict[str, Any]:
+        ended = [(held, each.outcome) for each in ran for held in each.held]
+        return {**claim_parameters(self._name, ended), "events": len(ended)}
 
     def _prepared(self, works: Sequence[UnitOfWork]) -> tuple[list[Prepared], list[UnitOfWork]]:
         """The statements that can be sent at once, and the works that have others, too."""
@@ -86,17 +130,24 @@ class Transactions:
         return together, apart
 
 
+def _works(ran: Sequence[Ran]) -> list[UnitOfWork]:
+    return [each.work for each in ran if each.work is not None]
+
+
 def _written(
     connection: Connection, claim: Prepared, statements: Sequence[Prepared], works: Sequence[UnitOfWork]
-) -> frozenset[Key]:
-    """Execute claim and statements, and add what the works publish; gives the keys that were free."""
-    with _pipeline(connection):
-        claiming = _cursor(connection)
-        claiming.execute(claim.text, claim.parameters)
-        for text, several in groupby(statements, key=attrgetter("text")):
-            _cursor(connection).executemany(text, [each.parameters for each in several])
-        add_messages(connection, [each for work in works for each in work.messages])
-    return frozenset((source, id_) for source, id_ in claiming.fetchall())
+) -> Any:
+    """Execute claim and statements, and add what the works publish; gives the claim's cursor."""
+    claiming = _cursor(connection)
+    claiming.execute(claim.text, claim.parameters)
+    for text, several in groupby(statements, key=attrgetter("text")):
+        _cursor(connection).executemany(text, [each.parameters for each in several])
+    add_messages(connection, [each for work in works for each in work.messages])
+    return claiming
+
+
+def _left(until: float) -> float:
+    return max(LEAST_SENDING_SECONDS, until - time.monotonic())
 
 
 def _require_all(claimed: frozenset[Key], events: int) -> None:
