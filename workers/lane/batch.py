@@ -88,8 +88,9 @@ class Batches:
             return
         try:
             sent = self._transactions.send(ran, committed_by)
-        except Exception as error:
-            self._not_committed(ran, error, until, settled)
+        except Exception as error:  # as when it is ended: a quick answer, or an old line
+            log.info("not committed at once", events=len(ran), error=type(error).__name__)
+            self._commit(ran, until, settled, committed_by)
         else:
             if sent is None:
                 settled.committed.extend(ran)

@@ -11,12 +11,14 @@ from millrace.derived import (
     BATCH_BOUND_SECONDS,
     BATCH_EVENTS,
     BATCH_SECONDS,
+    BATCHES_IN_HAND,
     COMMIT_SECONDS,
     END_SECONDS,
     HALVING_SECONDS,
     HEARTBEAT_SECONDS,
     LANE_BACKLOG_SECONDS,
     LANE_RUNTIME_SECONDS,
+    LEAST_SENDING_SECONDS,
     LOOK_SECONDS,
     LOOP_STUCK_SECONDS,
     NOT_CONSUMING_SECONDS,
@@ -88,12 +90,15 @@ def test_a_lane_is_for_short_handlers_and_holds_what_is_soon_done(longest: timed
     assert (size is not None) == (longest.total_seconds() <= LANE_RUNTIME_SECONDS)
     if size is not None:
         assert 1 <= size.batch <= BATCH_EVENTS
-        assert 2 * size.batch <= size.prefetch
+        assert BATCHES_IN_HAND * size.batch == size.prefetch
         assert size.prefetch * longest.total_seconds() <= LANE_BACKLOG_SECONDS
 
 
 def test_a_batch_ends_within_half_a_heartbeat() -> None:
-    """All of its handlers, the last of which may begin late; a database that is silent; and the halving before."""
-    assert BATCH_SECONDS + LANE_RUNTIME_SECONDS + COMMIT_SECONDS <= BATCH_BOUND_SECONDS <= HEARTBEAT_SECONDS / 2
-    assert HALVING_SECONDS + COMMIT_SECONDS <= BATCH_BOUND_SECONDS
+    """All of its handlers, the last of which may begin late; the end of the batch before it, from a silent database or
+    by halving; and what it is sent within itself.
+    """
+    handlers = BATCH_SECONDS + LANE_RUNTIME_SECONDS
+    assert handlers + COMMIT_SECONDS + LEAST_SENDING_SECONDS <= BATCH_BOUND_SECONDS <= HEARTBEAT_SECONDS / 2
+    assert HALVING_SECONDS + COMMIT_SECONDS + LEAST_SENDING_SECONDS <= BATCH_BOUND_SECONDS
     assert STORE_SECONDS < COMMIT_SECONDS, "a lock that is not given is told as such, the line is not cut"
