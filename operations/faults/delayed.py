@@ -19,6 +19,7 @@ from millrace.envelope import seal
 from millrace.publishing.sender import Sender
 from sqlalchemy import func, select
 
+from operations.faults.delay_levels import held_up
 from operations.faults.effects import effects
 from operations.faults.ending import ended_by_signals
 from operations.faults.load import SOURCE
@@ -48,6 +49,7 @@ class Result:
 
     Attributes:
         judged: events that came due while the broker ran and the workers kept up; only these can be late.
+        held_up: how many of them had to move from one delay level to the next while it was away: they may be later.
         late: how many of them came later than is allowed; their lateness is in seconds.
         worst: the most that any event was late, whenever it came due.
         restarts: of the broker.
@@ -55,6 +57,7 @@ class Result:
 
     events: int
     judged: int
+    held_up: int
     missing: int
     doubled: int
     early: int
@@ -88,6 +91,7 @@ class Watch(threading.Thread):
         super().__init__(name="watch", daemon=True)
         self._world = world
         self._over = threading.Event()
+        self._left_at: float | None = None
         self._away_at = -math.inf
         self._looks: list[float] = []
         #: how many of the looks up to each one have found a backlog, or no broker
@@ -112,6 +116,15 @@ class Watch(threading.Thread):
         except (httpx.HTTPError, KeyError):
             return None
         return int(queue.get("messages_ready", WAITING + 1)) <= WAITING
+
+    def leaves(self) -> None:
+        """Note that the broker is told to stop now."""
+        self._left_at = time.time()
+
+    @property
+    def absence(self) -> tuple[float, float] | None:
+        """From when to when the delay queues had no broker, or had to catch up; None if it was never away."""
+        return None if self._left_at is None else (self._left_at, self._away_at + CATCHING_UP_SECONDS)
 
     def stop(self) -> None:
         """Look no more."""
@@ -146,7 +159,7 @@ def send_delayed(world: World, events: int, longest: int, rng: random.Random) ->
     return due
 
 
-def follow(world: World, events: int, seconds: float) -> tuple[float, float, int]:
+def follow(world: World, events: int, seconds: float, watch: Watch) -> tuple[float, float, int]:
     """Wait for all effects, the broker restarted in the middle.
 
     Gives the worker's memory at first and at most, in MiB, and how often the broker was restarted.
@@ -160,6 +173,7 @@ def follow(world: World, events: int, seconds: float) -> tuple[float, float, int
         if done >= events:
             break
         if not restarted and done > events / 3:
+            watch.leaves()
             restarted = world.signal("broker", signal.SIGTERM)
         last = max(last, memory(world))
         time.sleep(5)
@@ -184,12 +198,14 @@ def judge(world: World, due: dict[str, tuple[float, int]], memories: tuple[float
     with reading(world.engine) as connection:
         seen = {subject: (count, at) for subject, count, at in connection.execute(query)}
     lateness = {id_: at - sum(due[id_]) for id_, (_count, at) in seen.items()}
-    allowed = {id_: ALLOWED_SECONDS + ALLOWED_SHARE * seconds for id_, (_sent, seconds) in due.items()}
+    more = {id_: held_up(sent, seconds, watch.absence) for id_, (sent, seconds) in due.items()}
+    allowed = {id_: ALLOWED_SECONDS + ALLOWED_SHARE * due[id_][1] + more[id_] for id_ in due}
     judged = {id_: late for id_, late in lateness.items() if watch.kept_up(sum(due[id_]), sum(due[id_]) + allowed[id_])}
     ordered = sorted(judged.values()) or [0.0]
     return Result(
         events=len(due),
         judged=len(judged),
+        held_up=sum(1 for id_ in judged if more[id_]),
         missing=len(due.keys() - seen.keys()),
         doubled=sum(1 for count, _at in seen.values() if count > 1),
         early=sum(1 for late in lateness.values() if late < -ALLOWED_SECONDS),
@@ -224,7 +240,7 @@ def main(events: int, longest: int, concurrency: int, seed: int) -> None:
         watch.start()
         due = send_delayed(world, events, longest, random.Random(seed))  # noqa: S311 (repeatable, nothing secret)
         world.say(f"{events} events delayed")
-        memories = follow(world, events, longest + events / 20 + 120)
+        memories = follow(world, events, longest + events / 20 + 120, watch)
         watch.stop()
         result = judge(world, due, memories, watch)
     for name, value in vars(result).items():

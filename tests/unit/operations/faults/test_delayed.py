@@ -15,6 +15,7 @@ from operations.faults.world import World
 GOOD = Result(
     events=10,
     judged=5,
+    held_up=1,
     missing=0,
     doubled=0,
     early=0,
@@ -91,6 +92,14 @@ def test_what_comes_due_without_a_broker_or_soon_after_is_not_judged(
     assert not watch.kept_up(1.5, 2.5)
     assert not watch.kept_up(caught_up - 1.5, caught_up - 0.5)
     assert watch.kept_up(caught_up + 0.5, caught_up + 1.5)
+
+
+def test_an_absence_lasts_until_the_queues_have_caught_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    watch = _watched(monkeypatch, [GOOD_LOOK, KeyError("second"), GOOD_LOOK])
+    assert watch.absence is None
+    monkeypatch.setattr(delayed, "time", SimpleNamespace(time=lambda: 1.5))
+    watch.leaves()
+    assert watch.absence == (1.5, 2.0 + CATCHING_UP_SECONDS)
 
 
 def test_without_a_look_nothing_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
