@@ -58,7 +58,7 @@ def quick() -> list[Axis]:
     return [
         _drain(MAIN, rounds=2),
         _publish((_MANY, _ONE, _CELERY, _FASTSTREAM, _AIO_PIKA), rounds=2),
-        _latency((CELERY_BARE, BY_THE_DOOR), seconds=8.0, rounds=1),
+        _latency((CELERY_BARE, BY_THE_DOOR), seconds=6.0, rounds=1),
         _flower(_TOLD, rounds=2),
         _memory((_SAME_IMPORTS, _ONE_LANE), rounds=1),
         _in_tables(1_000, rounds=1),
@@ -138,8 +138,8 @@ def _told(name: str, contender: Contender) -> Case:
 
 
 _TOLD = (
-    _told(names.NOT_TOLD, contenders.variant(LANE_EFFECT, "bench.quiet_worker")),
-    _told(names.TOLD, LANE_EFFECT),
+    _told(names.NOT_TOLD, replace(contenders.variant(LANE_EFFECT, "bench.quiet_worker"), events=20_000)),
+    _told(names.TOLD, replace(LANE_EFFECT, events=20_000)),
 )
 _TOLD_OF_CELERY = (
     _told("Celery prefork, Flower not told", CELERY_BARE),

@@ -3,16 +3,19 @@
 The rate is that of the middle part (from 90 % to 10 % left), so starting costs nobody anything.
 """
 
+import os
 import time
 from collections.abc import Callable
 
 from bench.contenders import Contender
 from bench.crew import Crew
+from bench.elsewhere import busy_seconds, others_percent
 from bench.servers import Servers
 from bench.spread import Figures
 from bench.waiting import Waiting, environment, waiting
 
 FROM, TO = 0.9, 0.1
+_CORES = os.cpu_count() or 1
 SAMPLE_SECONDS = 0.01
 STILL_SECONDS = 30.0
 CONSUMERS_SECONDS = 30.0
@@ -48,15 +51,16 @@ def await_consumers(queue: Waiting, contender: Contender, crew: Crew) -> None:
 
 def _measure(queue: Waiting, count: int, crew: Crew) -> Figures:
     wait_for(queue.left, count * FROM, crew)
-    before, began, first = crew.cpu(), time.monotonic(), queue.left()
+    before, busy, began, first = crew.cpu(), busy_seconds(), time.monotonic(), queue.left()
     wait_for(queue.left, count * TO, crew)
     seconds, last, after = time.monotonic() - began, queue.left(), crew.cpu()
+    others = others_percent(busy_seconds() - busy, sum(after.values()) - sum(before.values()), seconds, _CORES)
     memory = crew.memory()
     wait_for(queue.left, 0, crew)
     time.sleep(SETTLED_SECONDS)
     done = first - last
     spent = {f"{who}_us": (after[who] - before[who]) / done * 1e6 for who in after}
-    return {"per_second": done / seconds, **spent, **memory}
+    return {"per_second": done / seconds, **spent, "others_percent": others, **memory}
 
 
 def wait_for(left: Callable[[], int], goal: float, crew: Crew) -> None:

@@ -13,6 +13,7 @@ FIGURES = {
     "client_us": ("client, µs", 0),
     "broker_us": ("broker, µs", 0),
     "database_us": ("database, µs", 0),
+    "others_percent": ("others, %", 0),
     "pss_mib": ("PSS, MiB", 0),
     "rss_mib": ("RSS, MiB", 0),
     "p50_ms": ("p50, ms", 2),
