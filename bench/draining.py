@@ -60,7 +60,7 @@ def _measure(queue: Waiting, count: int, crew: Crew) -> Figures:
     time.sleep(SETTLED_SECONDS)
     done = first - last
     spent = {f"{who}_us": (after[who] - before[who]) / done * 1e6 for who in after}
-    return {"per_second": done / seconds, **spent, "others_percent": others, **memory}
+    return {"per_second": done / seconds, **spent, "all_us": sum(spent.values()), "others_percent": others, **memory}
 
 
 def wait_for(left: Callable[[], int], goal: float, crew: Crew) -> None:

@@ -13,6 +13,7 @@ FIGURES = {
     "client_us": ("client, µs", 0),
     "broker_us": ("broker, µs", 0),
     "database_us": ("database, µs", 0),
+    "all_us": ("all, µs", 0),
     "others_percent": ("others, %", 0),
     "pss_mib": ("PSS, MiB", 0),
     "rss_mib": ("RSS, MiB", 0),
@@ -70,7 +71,7 @@ def _figures(section: Section) -> list[str]:
 
 def _row(row: Row, section: Section, figures: Sequence[str]) -> Sequence[str]:
     if not row.rounds:
-        return row.name, "failed", *[""] * len(figures)
+        return row.name, "failed" if row.failed else NOT_MEASURED, *[""] * len(figures)
     cells = []
     for figure in figures:
         spread = row.spread(figure)

@@ -44,3 +44,10 @@ def test_the_page_is_written_between_its_marks(tmp_path: Path, monkeypatch: pyte
 
 def test_without_a_report_it_says_what_it_needs() -> None:
     assert document.main([]) == 2
+
+
+def test_what_was_not_come_to_has_not_failed() -> None:
+    report = small_report()
+    report.sections[0].rows[2].failed = None
+    assert "| taskiq, nothing | not measured |  |  |" in figures(report)
+    assert tables.failures(report) == []
