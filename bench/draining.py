@@ -44,7 +44,7 @@ def drain(
 
 
 def await_consumers(queue: Waiting, contender: Contender, crew: Crew) -> None:
-    """Wait until the processes take work, and are calm."""
+    """Wait until the processes take work, and are calm: what else they do at their start tells nobody its end."""
     crew.wait_until(lambda: queue.consumers() >= contender.consumers, CONSUMERS_SECONDS, "consumers")
     time.sleep(SETTLED_SECONDS)
 
@@ -57,7 +57,7 @@ def _measure(queue: Waiting, count: int, crew: Crew) -> Figures:
     others = others_percent(busy_seconds() - busy, sum(after.values()) - sum(before.values()), seconds, _CORES)
     memory = crew.memory()
     wait_for(queue.left, 0, crew)
-    time.sleep(SETTLED_SECONDS)
+    time.sleep(SETTLED_SECONDS)  # what consumers hold is in no count; they are not stopped in the middle of it
     done = first - last
     spent = {f"{who}_us": (after[who] - before[who]) / done * 1e6 for who in after}
     return {"per_second": done / seconds, **spent, "all_us": sum(spent.values()), "others_percent": others, **memory}

@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from workers.database import is_outage
 from workers.lane.entry import Entry
 from workers.lane.running import Handlers, Ran
-from workers.lane.transaction import Sent, Taken, Transactions
+from workers.lane.transaction import Sent, Taken, Transactions, is_too_late
 from workers.runtime import Runtime
 
 log = structlog.get_logger("millrace.lane")
@@ -59,7 +59,7 @@ class Batches:
             if self._end(committed_by, until, settled):
                 self._send(ran, committed_by, until, settled)
             else:
-                settled.aside.extend(entry for each in ran for entry in each.entries)
+                settled.aside.extend(_entries(ran))
         return settled
 
     def end(self) -> Settled:
@@ -78,8 +78,7 @@ class Batches:
         try:
             before.sent.end(committed_by)
         except Exception as error:  # whatever it is, the events go on
-            log.info("not committed at once", events=len(before.ran), error=type(error).__name__)
-            return self._commit(before.ran, until, settled, committed_by)
+            return self._again(before.ran, error, committed_by, until, settled)
         settled.committed.extend(before.ran)
         return True
 
@@ -89,13 +88,20 @@ class Batches:
         try:
             sent = self._transactions.send(ran, committed_by)
         except Exception as error:  # as when it is ended: a quick answer, or an old line
-            log.info("not committed at once", events=len(ran), error=type(error).__name__)
-            self._commit(ran, until, settled, committed_by)
+            self._again(ran, error, committed_by, until, settled)
         else:
             if sent is None:
                 settled.committed.extend(ran)
             else:
                 self._before = OnItsWay(ran, sent)
+
+    def _again(self, ran: Sequence[Ran], error: Exception, committed_by: float, until: float, settled: Settled) -> bool:
+        """Commit what could not be sent or ended, as far as that can tell more; whether the database is there."""
+        log.info("not committed at once", events=len(_entries(ran)), error=type(error).__name__)
+        if isinstance(error, Taken) or is_too_late(error, committed_by):
+            self._not_committed(ran, error, until, settled)
+            return not is_outage(error)
+        return self._commit(ran, until, settled, committed_by)
 
     def _calls(self, waiting: deque[Entry], end: float, settled: Settled) -> Iterator[Sequence[Entry]]:
         """The events of each call of a handler; one that is there twice is left aside the second time."""
@@ -159,7 +165,7 @@ class Batches:
         return free
 
     def _halve(self, ran: Sequence[Ran], error: Exception, until: float, settled: Settled) -> None:
-        entries = [entry for each in ran for entry in each.entries]
+        entries = _entries(ran)
         if len(entries) == 1 or is_outage(error) or time.monotonic() > until:
             log.info("not committed as a batch", events=len(entries), error=type(error).__name__)
             settled.aside.extend(entries)
@@ -172,3 +178,7 @@ class Batches:
             halves = [list(ran[:half]), list(ran[half:])]
         for part in halves:
             self._commit(part, until, settled)
+
+
+def _entries(ran: Sequence[Ran]) -> list[Entry]:
+    return [entry for each in ran for entry in each.entries]

@@ -46,6 +46,21 @@ class Sent:
             self.open.close()
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What a transaction is made of: the claims' parameters, and the works, whose statements are prepared.
+
+    Attributes:
+        works: those whose statements are all in `together`.
+        apart: those that have others, too.
+    """
+
+    claims: dict[str, Any]
+    together: list[Prepared]
+    works: list[UnitOfWork]
+    apart: list[UnitOfWork]
+
+
 class Transactions:
     """Commits what has run, all or nothing."""
 
@@ -65,17 +80,16 @@ class Transactions:
         None if it had to be committed at once: where a statement's result is looked at, and on SQLite. Raises as
         `commit` does.
         """
-        together, apart = self._prepared(_works(ran))
-        if apart or self._claim_or_fail is None:
-            self.commit(ran, until)
+        parts = self._parts(ran)
+        if parts.apart or self._claim_or_fail is None:
+            self._commit(parts, until)
             return None
-        claim = ready(self._claim_or_fail, self._claims(ran))
         line = self._engine.connect()
         try:
             with cut_after(_left(until), line), ExitStack() as stack:
                 connection = stack.enter_context(transaction(line))
                 stack.enter_context(_pipeline(connection))
-                _written(connection, claim, together, _works(ran))
+                _written(connection, ready(self._claim_or_fail, parts.claims), parts)
                 _cursor(connection).execute("COMMIT", prepare=False)
                 return Sent(line, stack.pop_all())
         except BaseException:
@@ -88,61 +102,55 @@ class Transactions:
         On PostgreSQL all goes to the server in one round trip, but for the statements whose result is looked at. What
         was committed on a line that was lost meanwhile is found on record when it is tried again.
         """
-        until = time.monotonic() + COMMIT_SECONDS if until is None else until
+        self._commit(self._parts(ran), time.monotonic() + COMMIT_SECONDS if until is None else until)
+
+    def _commit(self, parts: Parts, until: float) -> None:
         try:
-            self._commit(ran, until)
+            self._try(parts, until)
         except Exception as error:
-            if not is_outage(error) or time.monotonic() > until - STORE_SECONDS:
+            if not is_outage(error) or is_too_late(error, until):
                 raise
             log.info("lost a line to the database, trying another", error=type(error).__name__)
-            self._commit(ran, until)
+            self._try(parts, until)
 
-    def _commit(self, ran: Sequence[Ran], until: float) -> None:
-        parameters = self._claims(ran)
-        together, apart = self._prepared(_works(ran))
+    def _try(self, parts: Parts, until: float) -> None:
         with (
             self._engine.connect() as line,
             cut_after(_left(until), line),
             transaction(line) as connection,
         ):
-            works = [work for work in _works(ran) if work not in apart]
             with _pipeline(connection):
-                claimed = _written(connection, ready(self._claim, parameters), together, works)
-            _require_all(frozenset((source, id_) for source, id_ in claimed.fetchall()), parameters["events"])
-            for work in apart:
+                claimed = _written(connection, ready(self._claim, parts.claims), parts)
+            _require_all(frozenset((source, id_) for source, id_ in claimed.fetchall()), parts.claims["events"])
+            for work in parts.apart:
                 work.flush(connection)
 
-    def _claims(self, ran: Sequence[Ran]) -> dict[str, Any]:
+    def _parts(self, ran: Sequence[Ran]) -> Parts:
         ended = [(held, each.outcome) for each in ran for held in each.held]
-        return {**claim_parameters(self._name, ended), "events": len(ended)}
-
-    def _prepared(self, works: Sequence[UnitOfWork]) -> tuple[list[Prepared], list[UnitOfWork]]:
-        """The statements that can be sent at once, and the works that have others, too."""
-        together: list[Prepared] = []
-        apart: list[UnitOfWork] = []
-        for work in works:
+        parts = Parts({**claim_parameters(self._name, ended), "events": len(ended)}, [], [], [])
+        for work in (each.work for each in ran if each.work is not None):
             own = [self._preparer.prepare(deferred) for deferred in work.statements]
             known = [statement for statement in own if statement is not None]
             if len(known) == len(own):
-                together += known
+                parts.together.extend(known)
+                parts.works.append(work)
             else:
-                apart.append(work)
-        return together, apart
+                parts.apart.append(work)
+        return parts
 
 
-def _works(ran: Sequence[Ran]) -> list[UnitOfWork]:
-    return [each.work for each in ran if each.work is not None]
+def is_too_late(error: Exception, until: float) -> bool:
+    """Whether an outage has left too little of a commit's time to try another line."""
+    return is_outage(error) and time.monotonic() > until - STORE_SECONDS
 
 
-def _written(
-    connection: Connection, claim: Prepared, statements: Sequence[Prepared], works: Sequence[UnitOfWork]
-) -> Any:
+def _written(connection: Connection, claim: Prepared, parts: Parts) -> Any:
     """Execute claim and statements, and add what the works publish; gives the claim's cursor."""
     claiming = _cursor(connection)
     claiming.execute(claim.text, claim.parameters)
-    for text, several in groupby(statements, key=attrgetter("text")):
+    for text, several in groupby(parts.together, key=attrgetter("text")):
         _cursor(connection).executemany(text, [each.parameters for each in several])
-    add_messages(connection, [each for work in works for each in work.messages])
+    add_messages(connection, [each for work in parts.works for each in work.messages])
     return claiming
 
 

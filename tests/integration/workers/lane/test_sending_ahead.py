@@ -15,7 +15,6 @@ from tests.integration.workers.stack import until
 from tests.postgres_server import by_way_of_proxy, fresh_database
 from workers.database import connect, is_outage, reading
 from workers.inbox import PROCESSED, Claim, Request
-from workers.lane.entry import Entry
 from workers.lane.running import Ran
 from workers.lane.transaction import Sent, Taken, Transactions
 from workers.lane.work import BatchedWork
@@ -58,8 +57,7 @@ def ran(engine: Engine, *ids: str, marks: tuple[str, ...] = ()) -> list[Ran]:
         work = BatchedWork(engine, CATALOG, held, DatabaseStore(engine))
         for mark in marks if id_ == ids[0] else ():
             work.execute(insert(MARKS).values(mark=mark))
-        entry: list[Entry] = []
-        made.append(Ran(entries=entry, held=held, work=work, outcome=Outcome(state=PROCESSED, milliseconds=1.0)))
+        made.append(Ran(entries=[], held=held, work=work, outcome=Outcome(state=PROCESSED, milliseconds=1.0)))
     return made
 
 
