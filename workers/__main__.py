@@ -15,6 +15,7 @@ from celery import Celery
 from millrace import names
 from millrace.errors import BrokerUnreachable
 
+from workers import garbage
 from workers.agreement import Disagreement, require_agreement
 from workers.app import make_worker_app
 from workers.broker_state import BrokerUnreadable
@@ -73,6 +74,7 @@ def run(app: Celery, runtime: Runtime) -> int:
         without_gossip=True,
         without_mingle=True,
     )
+    garbage.settle()
     worker.start()
     return int(worker.exitcode or 0)
 

@@ -13,6 +13,7 @@ from millrace import names
 from millrace.declarations import Catalog, Payload
 from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, timing
 
+from workers.celery_events import SERIALIZER, register_serializer
 from workers.guard import refuse_compression
 from workers.lane.step import Lane
 from workers.runtime import Runtime
@@ -129,6 +130,7 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
         # No confirms for Celery's own events: under a broker alarm the worker's loop would wait for them, and nothing
         # be consumed that could end the alarm. What matters is sent by millrace's Sender.
         broker_transport_options={"write_timeout": SEND_SECONDS},
+        event_serializer=SERIALIZER,
         task_queues=[queue],
         task_default_queue=queue.name,
         task_time_limit=timing(runtime.group).hard_limit,
@@ -141,6 +143,7 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
         del Panel.data[command]
     refuse_compression()
     keep_undecodable()
+    register_serializer()
     register(app, runtime)
     return app
 

@@ -2,6 +2,7 @@
 
 import time
 import traceback
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -62,7 +63,8 @@ class Execution:
                 return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
 
     def _claim(self) -> inbox.Verdict:
-        return self.runtime.inbox.claim(claim_request(self.runtime, self.received, self.runtime.worker))
+        runtime = self.runtime
+        return runtime.inbox.claim(claim_request(runtime, self.received, runtime.worker, uuid.uuid4().hex))
 
     def _attempt(self, held: inbox.Claim) -> Report:
         handler = self.runtime.handlers[self._event.type]
@@ -155,8 +157,8 @@ class Execution:
             raise GiveBack(f"cannot hand the event to the broker: {error}") from error
 
 
-def claim_request(runtime: Runtime, received: Received, owner: str) -> inbox.Request:
-    """What a delivery of this event asks of the inbox."""
+def claim_request(runtime: Runtime, received: Received, owner: str, token: str) -> inbox.Request:
+    """What a delivery of this event asks of the inbox; `token` as there."""
     return inbox.Request(
         group=runtime.group.name,
         envelope=received.envelope,
@@ -165,6 +167,7 @@ def claim_request(runtime: Runtime, received: Received, owner: str) -> inbox.Req
         owner=owner,
         lease_seconds=runtime.timing.lease,
         max_attempts=runtime.group.retry.attempts,
+        token=token,
     )
 
 

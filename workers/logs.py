@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import pydantic_core
 import structlog
 
 #: Written to a pipe at once, so much is not mixed with what other processes write (POSIX, PIPE_BUF on Linux).
 _WHOLE = 4096
+#: of JSON, in all lines alike
+_SEPARATORS = (",", ":")
 #: the handler that writes JSON, if that is how this process logs
 _json: logging.StreamHandler[Any] | None = None
 
@@ -29,7 +32,7 @@ def configure_logs(level: int = logging.INFO) -> None:
     if on_terminal:
         final.append(structlog.dev.ConsoleRenderer())
     else:
-        final += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        final += [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(separators=_SEPARATORS)]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),
@@ -60,7 +63,7 @@ def log_many(logger: str, level: int, event: str, records: Iterable[Mapping[str,
     _json.acquire()
     try:
         for record in records:
-            line = json.dumps({**record, **end}) + _json.terminator
+            line = _line({**record, **end}) + _json.terminator
             if len(piece) + len(line) > _WHOLE:
                 _json.stream.write(piece)
                 piece = ""
@@ -69,3 +72,11 @@ def log_many(logger: str, level: int, event: str, records: Iterable[Mapping[str,
         _json.flush()
     finally:
         _json.release()
+
+
+def _line(record: Mapping[str, Any]) -> str:
+    """A record as JSON in ASCII, whatever the stream's encoding; pydantic's encoder needs a third of Python's time."""
+    try:
+        return pydantic_core.to_json(record).decode("ascii")
+    except ValueError:  # other letters, or half of a surrogate pair: Python's encoder escapes both
+        return json.dumps(record, separators=_SEPARATORS)

@@ -1,18 +1,17 @@
 """One structured log line and a few metrics per outcome; ids only, never payloads."""
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 import prometheus_client
 import structlog
 from millrace.envelope import Envelope
-from prometheus_client import Histogram
 
+from workers.histogram import BatchHistogram
 from workers.logs import log_many
 
 #: What ended well, or will go on by itself, is information; the rest asks for a look.
@@ -21,8 +20,8 @@ _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600)
 
 OUTCOMES = prometheus_client.Counter("millrace_outcomes_total", "Outcomes of deliveries", ["group", "type", "outcome"])
 ATTEMPTS = prometheus_client.Counter("millrace_attempts_total", "Runs of a handler", ["group", "type"])
-DURATION = Histogram("millrace_handler_seconds", "Time of one attempt", ["group", "type"], buckets=_SECONDS)
-LAG = Histogram("millrace_lag_seconds", "From an event's time to its outcome", ["group", "type"], buckets=_SECONDS)
+DURATION = BatchHistogram("millrace_handler_seconds", "Time of one attempt", ["group", "type"], buckets=_SECONDS)
+LAG = BatchHistogram("millrace_lag_seconds", "From an event's time to its outcome", ["group", "type"], buckets=_SECONDS)
 
 log = structlog.get_logger("millrace.outcome")
 
@@ -56,23 +55,21 @@ def publish_reports(reports: Sequence[tuple[Report, Envelope]], group: str) -> N
 
 
 def _count(reports: Sequence[tuple[Report, Envelope]], group: str) -> None:
-    """The files of several processes cost most: what is a number is added up first, and each child looked up once."""
+    """The files of several processes cost most: all is added up first, and each child looked up once."""
     now = datetime.now(UTC)
     for (type_, outcome), several in Counter((envelope.type, report.outcome) for report, envelope in reports).items():
         OUTCOMES.labels(group, type_, outcome).inc(several)
     attempts = Counter(envelope.type for report, envelope in reports if report.attempt is not None)
     for type_, several in attempts.items():
         ATTEMPTS.labels(group, type_).inc(several)
+    observed: dict[tuple[BatchHistogram, str], list[float]] = defaultdict(list)
     for report, envelope in reports:
         if report.milliseconds is not None:
-            _child(DURATION, group, envelope.type).observe(report.milliseconds / 1000)
+            observed[DURATION, envelope.type].append(report.milliseconds / 1000)
         if report.outcome == "processed" and envelope.time is not None:
-            _child(LAG, group, envelope.type).observe(max(0.0, (now - envelope.time).total_seconds()))
-
-
-@lru_cache(maxsize=1000)
-def _child(metric: Histogram, group: str, type_: str) -> Histogram:
-    return metric.labels(group, type_)
+            observed[LAG, envelope.type].append(max(0.0, (now - envelope.time).total_seconds()))
+    for (metric, type_), values in observed.items():
+        metric.labels(group, type_).observe_many(values)
 
 
 def _record(report: Report, envelope: Envelope, group: str) -> dict[str, Any]:

@@ -30,6 +30,8 @@ MAX_BYTES = 64 * 1024
 #: An id is at most this long, in bytes, so that it fits an AMQP short string together with a group's name.
 MAX_ID_LENGTH = 200
 
+#: made once: `json.dumps` makes one for each value
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 _ATTRIBUTE = re.compile(r"[a-z0-9]{1,40}")
 _TEXT = r"^[^\x00-\x1f\x7f]+$"
 
@@ -223,11 +225,13 @@ def fingerprint(payload: Payload) -> str:
 
 
 def _canonical(value: object) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return _CANONICAL.encode(value)
 
 
 def _ordered(value: object, spoken: Any) -> Any:
     """What a value is in JSON, with each set in it sorted: two processes iterate over equal sets in different order."""
+    if not isinstance(spoken, (dict, list)):  # most are
+        return spoken
     match value, spoken:
         case BaseModel(), dict():
             return {name: _ordered(getattr(value, name, None), each) for name, each in spoken.items()}

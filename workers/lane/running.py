@@ -23,6 +23,9 @@ from workers.stores.store import Outcome
 
 log = structlog.get_logger("millrace.lane")
 
+#: Databases tell deliveries apart by their fences; a token is for stores that may answer twice.
+_NO_TOKEN = ""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ran:
@@ -80,7 +83,7 @@ class Handlers:
         return None
 
     def _called(self, entries: Sequence[Entry], handler: Handler[Any]) -> Ran:
-        requests = [claim_request(self._runtime, each.received, self._owner) for each in entries]
+        requests = [claim_request(self._runtime, each.received, self._owner, _NO_TOKEN) for each in entries]
         held = [Claim(request=request, attempt=1, fence=1) for request in requests]
         work = BatchedWork(self._engine, self._runtime.catalog, held, self._store)
         started = time.monotonic()

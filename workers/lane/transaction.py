@@ -66,13 +66,11 @@ class Transactions:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._preparer = Preparer(engine.dialect)
-        self._name = engine.dialect.name
-        self._claim = claim_all(self._name).compile(dialect=engine.dialect)
+        dialect = engine.dialect
+        self._preparer = Preparer(dialect)
+        self._claim = claim_all(dialect.name).compile(dialect=dialect)
         # Only what goes to a server is sent ahead; what is None is committed at once.
-        self._claim_or_fail = (
-            claim_all_or_fail().compile(dialect=engine.dialect) if self._name == "postgresql" else None
-        )
+        self._claim_or_fail = claim_all_or_fail().compile(dialect=dialect) if dialect.name == "postgresql" else None
 
     def send(self, ran: Sequence[Ran], until: float) -> Sent | None:
         """Send it all, with a commit that takes place only if all events are free, and do not wait.
@@ -127,7 +125,7 @@ class Transactions:
 
     def _parts(self, ran: Sequence[Ran]) -> Parts:
         ended = [(held, each.outcome) for each in ran for held in each.held]
-        parts = Parts({**claim_parameters(self._name, ended), "events": len(ended)}, [], [], [])
+        parts = Parts({**claim_parameters(ended), "events": len(ended)}, [], [], [])
         for work in (each.work for each in ran if each.work is not None):
             own = [self._preparer.prepare(deferred) for deferred in work.statements]
             known = [statement for statement in own if statement is not None]

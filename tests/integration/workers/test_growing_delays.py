@@ -33,7 +33,7 @@ def stack(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def delays(stack: Stack) -> list[int]:
     """How long the worker let retries wait, in seconds, as it has logged them."""
-    lines = [json.loads(line) for line in stack.log("flaky").splitlines() if '"outcome": "retrying"' in line]
+    lines = [json.loads(line) for line in stack.log("flaky").splitlines() if '"outcome":"retrying"' in line]
     return [int(line["delay"]) for line in lines]
 
 

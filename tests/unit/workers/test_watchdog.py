@@ -1,8 +1,10 @@
 """A stuck process ends, whatever it is stuck in; one that goes on is left alone."""
 
+import json
 import subprocess
 import sys
 import textwrap
+from datetime import datetime
 
 from workers.watchdog import EX_STUCK
 
@@ -29,10 +31,9 @@ def test_a_step_that_does_not_end_ends_the_process_and_is_told() -> None:
             time.sleep(60)
     """)
     assert done.returncode == EX_STUCK != 0
-    told = next(line for line in done.stderr.splitlines() if '"stuck"' in line)
-    assert '"step": "claiming rows"' in told
-    assert '"service": "relay"' in told
-    assert '"since": "' in told
+    told = json.loads(next(line for line in done.stderr.splitlines() if '"stuck"' in line))
+    assert (told["step"], told["service"]) == ("claiming rows", "relay")
+    assert datetime.fromisoformat(told["since"])
     assert "in <module>" in done.stderr  # where it was
 
 
