@@ -28,7 +28,7 @@ PARTS = {
     "workers.work": "handling",
     "workers.lane.transaction": "committing",
     "workers.lane.claims": "committing",
-    "workers.lane.statements": "committing",
+    "workers.statements": "committing",
     "workers.lane.telling": "telling",
     "workers.report": "telling",
     "workers.logs": "telling",

@@ -141,9 +141,9 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """An insert in the connection's dialect, so that `on_conflict_do_nothing` and its like are there."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+def insert_into(dialect: Dialect, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert in a dialect, so that `on_conflict_do_nothing` and its like are there."""
+    return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
 
 
 def is_outage(error: Exception) -> bool:

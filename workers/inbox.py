@@ -14,7 +14,8 @@ from millrace.envelope import Envelope
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import ColumnElement, Connection, Row, and_, select, update
 
-from workers.database import insert_into
+from workers.inbox_statements import first_attempt, outcome
+from workers.statements import ready
 from workers.tables import inbox
 
 RUNNING, RETRYING = "running", "retrying"
@@ -112,8 +113,9 @@ _SEEN = select(
 
 def claim(connection: Connection, request: Request) -> Verdict:
     """Claim the event for one attempt, in a write transaction, or say why not."""
-    if _insert(connection, request):
-        return Claim(request=request, attempt=1, fence=1)
+    first = claim_first(connection, request)
+    if first is not None:
+        return first
     row = recorded(connection.execute(_SEEN.where(_key(request)).with_for_update()).one())
     verdict = decide(row, request)
     held = verdict.held if isinstance(verdict, Exhausted) else verdict
@@ -160,25 +162,23 @@ def decide(row: Recorded, request: Request) -> Verdict:
     return Claim(request=request, attempt=row.attempts + 1, fence=row.fence + 1)
 
 
-def _insert(connection: Connection, request: Request) -> bool:
+def claim_first(connection: Connection, request: Request) -> Claim | None:
+    """Claim the event if nobody has before, in one statement; None if it is on record."""
+    event = request.envelope
     values = {
         "group_name": request.group,
-        "source": request.envelope.source,
-        "event_id": request.envelope.id,
-        "type": request.envelope.type,
+        "source": event.source,
+        "event_id": event.id,
+        "type": event.type,
         "fingerprint": request.fingerprint,
-        "state": RUNNING,
-        "attempts": 1,
         "generation": request.generation,
         "owner": request.owner,
-        "fence": 1,
-        "due_at": store_now() + request.lease_seconds,
-        "traceparent": request.envelope.traceparent,
-        "first_seen_at": store_now(),
-        "updated_at": store_now(),
+        "lease": request.lease_seconds,
+        "state": RUNNING,
+        "traceparent": event.traceparent,
     }
-    added = insert_into(connection, inbox).values(values).on_conflict_do_nothing().returning(inbox.c.fence)
-    return connection.execute(added).one_or_none() is not None
+    added = ready(first_attempt(connection.dialect), values).run(connection)
+    return None if added.one_or_none() is None else Claim(request=request, attempt=1, fence=1)
 
 
 def _key(request: Request) -> ColumnElement[bool]:
@@ -188,7 +188,11 @@ def _key(request: Request) -> ColumnElement[bool]:
 
 def complete(connection: Connection, held: Claim, state: str, *, milliseconds: float, error: str | None = None) -> None:
     """Record an outcome, in the transaction of its effects; raises Fenced if the claim was taken over."""
-    _settle(connection, held, {"state": state, "milliseconds": milliseconds, "error": error})
+    values = {"new_state": state, "took": milliseconds, "why": error, "held_state": RUNNING, "held_fence": held.fence}
+    event = held.request.envelope
+    key = {"of_group": held.request.group, "from_source": event.source, "with_id": event.id}
+    if ready(outcome(connection.dialect), {**key, **values}).run(connection).rowcount != 1:
+        raise overtaken(held)
 
 
 def postpone(connection: Connection, held: Claim, *, seconds: float, error: str) -> None:

@@ -22,7 +22,7 @@ def note_addressed(engine: Engine, catalog: Catalog) -> None:
     with begin(engine) as connection:
         for name, type_ in sorted(taken):
             row = {"group_name": name, "type": type_, "since": store_now(), "seen_at": store_now()}
-            noted = insert_into(connection, addressed).values(row)
+            noted = insert_into(connection.dialect, addressed).values(row)
             gone = addressed.c.seen_at < store_now() - GONE_SECONDS
             again = {"since": case((gone, store_now()), else_=addressed.c.since), "seen_at": store_now()}
             connection.execute(noted.on_conflict_do_update(index_elements=["group_name", "type"], set_=again))

@@ -145,7 +145,7 @@ class Round:
         """Record what may have been removed, before the first row is; a later start never takes it back."""
         with begin(self.engine) as connection:
             row = {"what": what, "removed_before": cutoff, "succeeded_at": store_now()}
-            noted = insert_into(connection, retention).values(row)
+            noted = insert_into(connection.dialect, retention).values(row)
             later = case((retention.c.removed_before > cutoff, retention.c.removed_before), else_=cutoff)
             latest = {"removed_before": later, **({"succeeded_at": store_now()} if succeeded else {})}
             connection.execute(noted.on_conflict_do_update(index_elements=["what"], set_=latest))

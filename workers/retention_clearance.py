@@ -65,7 +65,7 @@ def _note(engine: Engine, group: str, clear: float, now: float) -> None:
     mine = clearances.c.group_name == group
     with begin(engine) as connection:
         first = {"group_name": group, "next_clear_before": clear, "next_seen_at": now}
-        connection.execute(insert_into(connection, clearances).values(first).on_conflict_do_nothing())
+        connection.execute(insert_into(connection.dialect, clearances).values(first).on_conflict_do_nothing())
         ripe = update(clearances).where(mine, clearances.c.next_seen_at <= now - IN_HAND_SECONDS)
         moved = {"clear_before": clearances.c.next_clear_before, "next_clear_before": clear, "next_seen_at": now}
         connection.execute(ripe.values(moved))

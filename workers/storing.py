@@ -53,7 +53,7 @@ def store(connection: Connection, batch: Batch) -> None:
         _store_accepted(connection, batch.accepted)
     if batch.next_offset is not None:
         values = {"stream": names.ACCEPTED, "next_offset": batch.next_offset}
-        moved = insert_into(connection, stream_offsets).values(values)
+        moved = insert_into(connection.dialect, stream_offsets).values(values)
         latest = {"next_offset": moved.excluded.next_offset}
         connection.execute(moved.on_conflict_do_update(index_elements=["stream"], set_=latest))
 
@@ -105,7 +105,7 @@ def _store_letter(connection: Connection, filed: Filed) -> None:
     One with a worker's mark is known by it; another one only if the broker says that it delivers it again, for two
     messages may be the same to the byte. A known one stays as it is, closed ones closed.
     """
-    added = insert_into(connection, letters).values({**filed.row, "received_at": store_now()})
+    added = insert_into(connection.dialect, letters).values({**filed.row, "received_at": store_now()})
     once = added.on_conflict_do_nothing(index_elements=["letter_key"]).returning(letters.c.id)
     if connection.execute(once).one_or_none() is not None:
         return

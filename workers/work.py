@@ -4,7 +4,6 @@ import hashlib
 import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from millrace import names
@@ -19,6 +18,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, Row
 from workers.database import reading
 from workers.external import Reconciled, call_once
 from workers.inbox import Claim
+from workers.statements import Deferred, preparer
 from workers.stores.level import Level, LevelTooLow
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import InboxStore
@@ -29,15 +29,6 @@ _NAMESPACE = uuid.UUID("6f5b7c1e-6b0e-5e0a-9a57-0d5bb5a1c0de")
 
 class Overtaken(Retryable):
     """A deferred statement did not change the number of rows it was to change: look again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Deferred:
-    """A statement for the event's transaction, its parameters, and, if it matters, how many rows it must change."""
-
-    statement: Executable
-    parameters: Mapping[str, Any] | None = None
-    rows: int | None = None
 
 
 class UnitOfWork:
@@ -162,13 +153,22 @@ class UnitOfWork:
 
     def flush(self, connection: Connection) -> None:
         """Run what was deferred, in order; the engine calls this, in the transaction that records the outcome."""
+        prepare = preparer(connection.dialect).prepare
         for deferred in self.statements:
-            rows = deferred.rows
-            options = {"preserve_rowcount": rows is not None}
-            result = connection.execute(deferred.statement, deferred.parameters, execution_options=options)
-            if rows is not None and isinstance(result, CursorResult) and result.rowcount != rows:
-                raise Overtaken(f"a statement changed {result.rowcount} rows, {rows} were expected")
+            prepared = prepare(deferred)
+            if prepared is None:
+                _execute(connection, deferred)
+            else:
+                prepared.run(connection)
         add_messages(connection, self.messages)
+
+
+def _execute(connection: Connection, deferred: Deferred) -> None:
+    rows = deferred.rows
+    options = {"preserve_rowcount": rows is not None}
+    result = connection.execute(deferred.statement, deferred.parameters, execution_options=options)
+    if rows is not None and isinstance(result, CursorResult) and result.rowcount != rows:
+        raise Overtaken(f"a statement changed {result.rowcount} rows, {rows} were expected")
 
 
 def task_message(envelope: Envelope, group: str) -> Message:

@@ -17,7 +17,7 @@ from workers.database import is_outage, transaction
 from workers.lane.claims import claim_all, claim_all_or_fail, claim_parameters
 from workers.lane.patience import cut_after
 from workers.lane.running import Ran
-from workers.lane.statements import Prepared, Preparer, ready
+from workers.statements import Prepared, Preparer, ready
 from workers.work import UnitOfWork
 
 log = structlog.get_logger("millrace.lane")

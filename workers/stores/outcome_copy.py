@@ -39,7 +39,7 @@ def copy_outcome(connection: Connection, held: Claim, outcome: Outcome) -> None:
         "traceparent": event.traceparent,
         "first_seen_at": store_now(),
     }
-    adding = insert_into(connection, inbox).values(**known, **changing)
+    adding = insert_into(connection.dialect, inbox).values(**known, **changing)
     older_copy = and_(IS_COPY, inbox.c.fence >= -held.fence)
     key = [inbox.c.group_name, inbox.c.source, inbox.c.event_id]
     connection.execute(adding.on_conflict_do_update(index_elements=key, set_=changing, where=older_copy))

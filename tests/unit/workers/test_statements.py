@@ -6,8 +6,7 @@ import pytest
 from sqlalchemy import JSON, Column, Dialect, Integer, MetaData, String, Table, bindparam, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from workers.lane.statements import Preparer
-from workers.work import Deferred
+from workers.statements import Deferred, Preparer
 
 TABLE = Table(
     "things",

@@ -1,17 +1,25 @@
-"""Deferred statements as the driver takes them, each compiled once: SQLAlchemy's own way costs more than the rest."""
+"""Statements as the driver takes them, each compiled once: SQLAlchemy's own way costs more than all the rest."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Dialect, Executable
+from sqlalchemy import Connection, CursorResult, Dialect, Executable
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.util import LRUCache
 
-from workers.work import Deferred
-
 #: So many compiled statements are kept; a handler has a few.
 MOST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """A statement for an event's transaction, its parameters, and, if it matters, how many rows it must change."""
+
+    statement: Executable
+    parameters: Mapping[str, Any] | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +27,11 @@ class Prepared:
     """A statement's text, and its parameters as the driver takes them."""
 
     text: str
-    parameters: Mapping[str, Any] | Sequence[Any]
+    parameters: Mapping[str, Any] | tuple[Any, ...]
+
+    def run(self, connection: Connection) -> CursorResult[Any]:
+        """Execute it."""
+        return connection.exec_driver_sql(self.text, self.parameters)
 
 
 class Preparer:
@@ -55,6 +67,12 @@ class Preparer:
         return found, None
 
 
+@lru_cache(maxsize=16)
+def preparer(dialect: Dialect) -> Preparer:
+    """The one of a database."""
+    return Preparer(dialect)
+
+
 def ready(compiled: SQLCompiler, parameters: Mapping[str, Any] | None, extracted: Any = None) -> Prepared:
     """A compiled statement with its parameters; `extracted` are the values that were in the statement itself."""
     values = compiled.construct_params(parameters, extracted_parameters=extracted, escape_names=False)
@@ -62,7 +80,7 @@ def ready(compiled: SQLCompiler, parameters: Mapping[str, Any] | None, extracted
     for name, convert in converters.items():
         values[name] = convert(values[name])
     if compiled.positiontup is not None:
-        return Prepared(compiled.string, [values[name] for name in compiled.positiontup])
+        return Prepared(compiled.string, tuple(values[name] for name in compiled.positiontup))
     return Prepared(compiled.string, values)
 
 
