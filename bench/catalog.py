@@ -34,6 +34,12 @@ class OrderSeen(Order):
     event_type: ClassVar[str] = "order.seen"
 
 
+class OrderShown(Order):
+    """Leaves nothing, not even a row in the inbox: its group says that it is idempotent."""
+
+    event_type: ClassVar[str] = "order.shown"
+
+
 class OrderPacked(Order):
     """Gets a row of its own, by a handler that may take long: its group has no lane."""
 
@@ -51,6 +57,7 @@ GROUPS: dict[str, type[Order]] = {
     "with-effect": OrderPlaced,
     "batch-effect": OrderBooked,
     "inbox-only": OrderSeen,
+    "no-record": OrderShown,
     "in-pool": OrderPacked,
     "unread": OrderFiled,
 }
@@ -64,7 +71,13 @@ def _longest(group: str) -> timedelta:
 CATALOG = Catalog(
     events=[Event(payload) for payload in GROUPS.values()],
     groups=[
-        WorkerGroup(name, handles=[payload], longest_runtime=_longest(name), replicas=(1, 8))
+        WorkerGroup(
+            name,
+            handles=[payload],
+            longest_runtime=_longest(name),
+            replicas=(1, 8),
+            idempotent=name == "no-record",
+        )
         for name, payload in GROUPS.items()
     ],
 )

@@ -162,6 +162,7 @@ def in_tables(name: str, module: str, events: int) -> Contender:
 LANE_EFFECT = lane("with-effect", names.LANE_EFFECT)
 LANE_BATCH = lane("batch-effect", "Millrace, inbox + effect, batch handler")
 LANE_INBOX = lane("inbox-only", names.LANE_INBOX)
+LANE_NO_RECORD = lane("no-record", names.LANE_NO_RECORD, events=40_000)
 CELERY_BARE = celery(names.CELERY_BARE, "nothing", 10_000)
 CELERY_INBOX = celery(names.CELERY_INBOX, "inbox", 4_000)
 DRAMATIQ = dramatiq(names.DRAMATIQ, "nothing", 25_000)
@@ -171,7 +172,7 @@ PROCRASTINATE = in_tables(names.PROCRASTINATE, "bench.peers.procrastinate_app", 
 DBOS = in_tables(names.DBOS, "bench.peers.dbos_app", 3_000)
 
 #: Those of `make bench-quick`, the first is what others are compared with.
-MAIN = (CELERY_BARE, CELERY_INBOX, DRAMATIQ, LANE_EFFECT, LANE_INBOX)
+MAIN = (CELERY_BARE, CELERY_INBOX, DRAMATIQ, LANE_EFFECT, LANE_INBOX, LANE_NO_RECORD)
 OTHERS = (
     LANE_BATCH,
     pool("in-pool", "Millrace's pool, inbox + effect", 4_000),

@@ -2,6 +2,7 @@
 
 LANE_EFFECT = "Millrace, inbox + effect"
 LANE_INBOX = "Millrace, inbox only"
+LANE_NO_RECORD = "Millrace, no inbox"
 CELERY_BARE = "Celery prefork, nothing"
 CELERY_INBOX = "Celery prefork, usual inbox + effect"
 CELERY_SAME_IMPORTS = "Celery prefork, usual inbox + effect, same imports"

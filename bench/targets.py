@@ -65,6 +65,8 @@ TARGETS = (
     _drain("the same against Celery with the usual inbox and effect", 12, names.LANE_EFFECT, names.CELERY_INBOX),
     _drain("the same against dramatiq with nothing", 1.3, names.LANE_EFFECT, names.DRAMATIQ),
     _drain("inbox row only, against dramatiq with nothing", 2, names.LANE_INBOX, names.DRAMATIQ),
+    _drain("no inbox, against bare Celery with nothing", 10, names.LANE_NO_RECORD, names.CELERY_BARE),
+    _drain("the same against dramatiq with nothing, too", 2.5, names.LANE_NO_RECORD, names.DRAMATIQ),
     Target(
         what="Flower told of every event and listening, against not told",
         bound=0.85,

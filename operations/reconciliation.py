@@ -145,7 +145,8 @@ class Reconciliation:
             for name in (payload.event_type, *self.catalog.event(payload.event_type).aliases)
         }
         grace = self.grace + timing(group).lease
-        return Debt(group=group.name, names=names, grace=grace, frontier=_frontier(connection, group.name, now - grace))
+        frontier = _frontier(connection, group.name, now - grace)
+        return Debt(group=group.name, names=names, grace=grace, frontier=frontier, recorded=not group.idempotent)
 
 
 def _frontier(connection: Connection, group: str, before: float) -> float | None:

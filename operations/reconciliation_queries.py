@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, false, func, literal, or_, select
 
-from operations.why import NOT_ADDRESSED
+from operations.why import NOT_ADDRESSED, NOT_RECORDED
 from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 from workers.letters import DEAD, OPEN, PARKED, RELEASED, REPLAYED
 from workers.tables import accepted, inbox, letters
@@ -39,13 +39,15 @@ class Window:
 class Debt:
     """What a group owes: an outcome for each event of these names (types, aliases) accepted since.
 
-    Within `grace` seconds an event may be on its way; up to `frontier` the group's queue has been worked off.
+    Within `grace` seconds an event may be on its way; up to `frontier` the group's queue has been worked off. What is
+    not `recorded` is told of only if it did not end well at once.
     """
 
     group: str
     names: Mapping[str, float]
     grace: float
     frontier: float | None
+    recorded: bool = True
 
 
 def outcomes(debt: Debt, window: Window) -> FromClause:
@@ -95,6 +97,7 @@ def _outcome(debt: Debt, now: float) -> ColumnElement[str]:
     no_row = inbox.c.state.is_(None)
     since = case(dict(debt.names), value=accepted.c.type, else_=now)
     passed = accepted.c.accepted_at <= debt.frontier if debt.frontier is not None else false()
+    without_trace = [(accepted.c.accepted_at > lately, IN_FLIGHT), (passed, "lost")]
     return case(
         (_letter(DEAD, debt.group, letters.c.state == OPEN), DEAD_LETTERED),
         (inbox.c.state.in_([PROCESSED, DISCARDED]), inbox.c.state),
@@ -103,9 +106,8 @@ def _outcome(debt: Debt, now: float) -> ColumnElement[str]:
         (inbox.c.state.in_([RUNNING, RETRYING]), "overdue"),
         *((and_(no_row, condition), outcome) for condition, outcome in _of_parked(lately)),
         (accepted.c.accepted_at < since, NOT_ADDRESSED),
-        (accepted.c.accepted_at > lately, IN_FLIGHT),
-        (passed, "lost"),
-        else_="waiting",
+        *(without_trace if debt.recorded else ()),
+        else_="waiting" if debt.recorded else NOT_RECORDED,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from millrace import names
-from millrace.declarations import Catalog
+from millrace.declarations import Catalog, WorkerGroup
 
 from operations.queue_numbers import QueueNumbers
 from operations.store_numbers import StoreNumbers
@@ -46,7 +46,7 @@ def status(situation: Situation, catalog: Catalog) -> dict[str, Any]:
     """What `millrace status --json` prints."""
     store = situation.store
     return {
-        "groups": {group.name: _group(situation, group.name) for group in catalog.groups},
+        "groups": {group.name: _group(situation, group) for group in catalog.groups},
         "parked": sum(store.parked.values()) + situation.transit(names.PARKED),
         "rejected": store.rejected + situation.transit(names.REJECTED),
         "relay": {
@@ -63,7 +63,8 @@ def status(situation: Situation, catalog: Catalog) -> dict[str, Any]:
     }
 
 
-def _group(situation: Situation, group: str) -> dict[str, Any]:
+def _group(situation: Situation, declared: WorkerGroup) -> dict[str, Any]:
+    group = declared.name
     queue = situation.queue(names.group_queue(group))
     states = situation.store.inbox.get(group, {})
     return {
@@ -72,7 +73,8 @@ def _group(situation: Situation, group: str) -> dict[str, Any]:
         "consumers": queue.consumers,
         "replicas": _replicas(situation, group, queue),
         "dead_letters": situation.store.dead_letters.get(group, 0) + situation.transit(names.dead_queue(group)),
-        "processed": states.get("processed", 0),
+        # Most of an idempotent group leave no record (decision 0507).
+        "processed": None if declared.idempotent else states.get("processed", 0),
         "retrying": states.get("retrying", 0),
         "discarded": states.get("discarded", 0),
     }

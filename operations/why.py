@@ -14,7 +14,9 @@ from operations.event_facts import EventFacts, Row, event_facts, precedes
 from workers.received import CELERY_SOURCE
 
 #: Where one word must do, the earlier counts (design, section 1).
-WORST_FIRST = ("dead-lettered", "in flight", "parked", "discarded", "processed")
+WORST_FIRST = ("dead-lettered", "in flight", "parked", "discarded", "processed", "not recorded")
+#: What ended well in a group that keeps no record of that, or has not ended yet: nobody can tell (decision 0507).
+NOT_RECORDED = WORST_FIRST[-1]
 FINAL = frozenset({"dead-lettered", "discarded", "processed"})
 UNKNOWN = "unknown"
 #: Accepted before the group was there: no outcome of the event, so it never counts.
@@ -53,9 +55,13 @@ def why(connection: Connection, catalog: Catalog, event_id: str, source: str | N
 
 def report_of(facts: EventFacts, catalog: Catalog, precedes: Callable[[EventFacts, str], bool]) -> Report:
     """The report on one event of one source; `precedes` tells whether the event is older than a group."""
-    groups = {name: {**_outcome(facts, name), "source": facts.source} for name in _groups(facts, catalog)}
-    without_trace = [name for name in groups if not _has_trace(facts, name)]
-    others = {group["outcome"] for name, group in groups.items() if name not in without_trace}
+    unrecorded = {group.name for group in catalog.groups if group.idempotent}
+    groups = {
+        name: {**_outcome(facts, name, recorded=name not in unrecorded), "source": facts.source}
+        for name in _groups(facts, catalog)
+    }
+    without_trace = [name for name in groups if not _has_trace(facts, name) and name not in unrecorded]
+    others = {group["outcome"] for name, group in groups.items() if name not in without_trace} - {NOT_RECORDED}
     if others and others <= FINAL:
         for name in without_trace:
             if precedes(facts, name):
@@ -114,7 +120,7 @@ def _addressee(row: Row) -> str | None:
     return row["routing_key"].removeprefix(prefix) if row["exchange"] in (names.GROUPS, names.DEAD) else None
 
 
-def _outcome(facts: EventFacts, group: str) -> Report:
+def _outcome(facts: EventFacts, group: str, *, recorded: bool) -> Report:
     """The outcome in one group: an open dead letter counts most, then the inbox, then what is on its way."""
     row = next((row for row in facts.inbox if row["group_name"] == group), None)
     dead = [letter for letter in facts.letters if letter["kind"] == "dead" and letter["group_name"] == group]
@@ -125,8 +131,9 @@ def _outcome(facts: EventFacts, group: str) -> Report:
         return _from_inbox(row, dead[-1] if dead else None)
     if dead and dead[-1]["state"] == "discarded":
         return _from_letter(dead[-1], None) | {"outcome": "discarded"}
-    waiting = "parked" if _parked(facts, "open") else "in flight"
     unpublished = next((entry for entry in facts.outbox if entry["published_at"] is None), None)
+    on_its_way = "in flight" if recorded or unpublished else NOT_RECORDED
+    waiting = "parked" if _parked(facts, "open") else on_its_way
     return {"outcome": waiting, "attempts": 0, "error": unpublished["error"] if unpublished else None}
 
 

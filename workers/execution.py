@@ -64,7 +64,8 @@ class Execution:
 
     def _claim(self) -> inbox.Verdict:
         runtime = self.runtime
-        return runtime.inbox.claim(claim_request(runtime, self.received, runtime.worker, uuid.uuid4().hex))
+        mark = fingerprint(self.received.payload)
+        return runtime.inbox.claim(claim_request(runtime, self.received, runtime.worker, mark, uuid.uuid4().hex))
 
     def _attempt(self, held: inbox.Claim) -> Report:
         handler = self.runtime.handlers[self._event.type]
@@ -157,12 +158,12 @@ class Execution:
             raise GiveBack(f"cannot hand the event to the broker: {error}") from error
 
 
-def claim_request(runtime: Runtime, received: Received, owner: str, token: str) -> inbox.Request:
-    """What a delivery of this event asks of the inbox; `token` as there."""
+def claim_request(runtime: Runtime, received: Received, owner: str, mark: str, token: str) -> inbox.Request:
+    """What a delivery of this event asks of the inbox; `mark` is its fingerprint, `token` as there."""
     return inbox.Request(
         group=runtime.group.name,
         envelope=received.envelope,
-        fingerprint=fingerprint(received.payload),
+        fingerprint=mark,
         generation=received.generation,
         owner=owner,
         lease_seconds=runtime.timing.lease,

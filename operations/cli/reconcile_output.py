@@ -10,10 +10,10 @@ from operations.accepted_log import AcceptedLog
 from operations.cli.output import short, show_table
 from operations.reconciliation import UNACCOUNTED, Reconciliation, Totals
 from operations.reconciliation_queries import IN_FLIGHT
-from operations.why import NOT_ADDRESSED
+from operations.why import NOT_ADDRESSED, NOT_RECORDED
 
 #: The words of `why`, best first, and what is left over; each row adds up to what was accepted for the group.
-COLUMNS = ("processed", "discarded", "dead-lettered", IN_FLIGHT, "parked", NOT_ADDRESSED, UNACCOUNTED)
+COLUMNS = ("processed", "discarded", "dead-lettered", IN_FLIGHT, "parked", NOT_ADDRESSED, NOT_RECORDED, UNACCOUNTED)
 
 
 def show(comparison: Reconciliation, log: AcceptedLog | None = None) -> bool:
@@ -25,10 +25,10 @@ def show(comparison: Reconciliation, log: AcceptedLog | None = None) -> bool:
     for finding in comparison.findings():
         click.echo(_line(finding))
     totals = comparison.totals
-    rows = [
-        (group or "(no group)", sum(row.values()), *(row[name] for name in COLUMNS)) for group, row in _rows(totals)
-    ]
-    show_table(("group", "accepted", *COLUMNS), rows)
+    found = _rows(totals)
+    columns = [name for name in COLUMNS if name != NOT_RECORDED or any(row[name] for _, row in found)]
+    rows = [(group or "(no group)", sum(row.values()), *(row[name] for name in columns)) for group, row in found]
+    show_table(("group", "accepted", *columns), rows)
     if log:
         click.echo(f"{log.messages} messages in the log, {unindexed} events of them not in the index")
     missing = totals.unaccounted + unindexed

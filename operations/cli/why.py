@@ -15,8 +15,8 @@ from operations.connections import catalog
 def command(event_id: str, source: str | None, as_json: bool) -> None:
     """Tell what became of an event, group by group.
 
-    Where one word must do, the worst counts: dead-lettered, in flight, parked, discarded, processed; `unknown` if
-    nothing is known of the id.
+    Where one word must do, the worst counts: dead-lettered, in flight, parked, discarded, processed; `not recorded` if
+    only groups take it that keep no record of what ends well, `unknown` if nothing is known of the id.
     """
     from operations.cli.store import store_to_read  # noqa: PLC0415 (--help stays quick)
     from operations.why import why  # noqa: PLC0415

@@ -26,6 +26,8 @@ RESERVED_NAMES = frozenset(
 )
 #: The longest delay that 28 binary levels hold is eight years; a month is the longest that is sensible.
 MAX_DELAY = timedelta(days=30)
+#: A group whose handlers are declared to end within this has a lane: the loop that runs them still turns in time.
+LANE_RUNTIME = timedelta(seconds=0.5)
 
 
 def seconds(count: float) -> timedelta:
@@ -150,7 +152,9 @@ class WorkerGroup:
     """One queue, one deployment, one scaling unit, one idempotency scope: the events it handles and how.
 
     `tasks` are payloads that only this group sends to itself (the steps of a workflow); `replicas` is the
-    smallest and largest number of worker processes; `longest_runtime` bounds one run of a handler.
+    smallest and largest number of worker processes; `longest_runtime` bounds one run of a handler. `idempotent` says
+    that its handlers may run more than once for an event: what ends well in its lane leaves no record in the inbox, and
+    duplicates are not absorbed (docs/decisions/0507).
     """
 
     name: str
@@ -159,6 +163,7 @@ class WorkerGroup:
     longest_runtime: timedelta = field(default=timedelta(seconds=10), kw_only=True)
     replicas: tuple[int, int] = field(default=(1, 4), kw_only=True)
     retry: Retry = field(default_factory=Retry, kw_only=True)
+    idempotent: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         name = self.name
@@ -184,6 +189,10 @@ class WorkerGroup:
             self.replicas,
         )
         require(isinstance(self.retry, Retry), f"{name}: retry", "a Retry", self.retry)
+        require(isinstance(self.idempotent, bool), f"{name}: idempotent", "True or False", self.idempotent)
+        if self.idempotent:
+            at_most = f"at most {LANE_RUNTIME.total_seconds():g} s where idempotent=True (a pool needs its records)"
+            require(longest <= LANE_RUNTIME, f"{name}: longest_runtime", at_most, longest)
 
 
 def _is_range(replicas: object) -> bool:

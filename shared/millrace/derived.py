@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from millrace.declarations import WorkerGroup
+from millrace.declarations import LANE_RUNTIME, WorkerGroup
 
 
 def sending_bound(timeout: float) -> float:
@@ -44,8 +44,7 @@ ROLLOUT_WAITS = 40
 ROLLOUT_SECONDS = 600.0
 #: A killed process is gone, and a stopped one has said goodbye, within this.
 END_SECONDS = 2.0
-#: A group whose handlers are declared to end within this has a lane: the loop that runs them still turns in time.
-LANE_RUNTIME_SECONDS = 0.5
+LANE_RUNTIME_SECONDS = LANE_RUNTIME.total_seconds()
 #: The handlers of a batch begin within this, however many wait; then what they did is committed.
 BATCH_SECONDS = 0.5
 #: So long after a batch has begun its parts are tried again if it cannot be committed as a whole.

@@ -43,7 +43,7 @@ class Batches:
     def __init__(self, runtime: Runtime, engine: Engine, size: int) -> None:
         self._size = size
         self._handlers = Handlers(runtime, engine)
-        self._transactions = Transactions(engine)
+        self._transactions = Transactions(engine, recorded=not runtime.group.idempotent)
         self._before: OnItsWay | None = None
 
     def begin(self, waiting: deque[Entry]) -> Settled:

@@ -8,15 +8,17 @@ from functools import partial
 from typing import Any
 
 import structlog
+from millrace.envelope import fingerprint
 from sqlalchemy import Engine
 
 from workers import inbox
 from workers.execution import claim_request, run_handler
 from workers.handling import BatchHandler, Handler
-from workers.inbox import Claim
+from workers.inbox import Claim, Request
 from workers.lane.entry import Entry
 from workers.lane.work import BatchedWork, NotInBatch
 from workers.overrun import interrupting
+from workers.received import Received
 from workers.runtime import Runtime
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import Outcome
@@ -25,6 +27,8 @@ log = structlog.get_logger("millrace.lane")
 
 #: Databases tell deliveries apart by their fences; a token is for stores that may answer twice.
 _NO_TOKEN = ""
+#: Where no record is kept nobody asks whether an event is the same as another.
+_NO_MARK = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +56,7 @@ class Handlers:
         self._store = DatabaseStore(engine)
         self._seconds = runtime.timing.soft_limit
         self._owner = runtime.worker
+        self._recorded = not runtime.group.idempotent
         #: event types whose handlers asked for what an event in a batch cannot have
         self._alone: set[str] = set()
 
@@ -83,8 +88,7 @@ class Handlers:
         return None
 
     def _called(self, entries: Sequence[Entry], handler: Handler[Any]) -> Ran:
-        requests = [claim_request(self._runtime, each.received, self._owner, _NO_TOKEN) for each in entries]
-        held = [Claim(request=request, attempt=1, fence=1) for request in requests]
+        held = [Claim(request=self._request(each.received), attempt=1, fence=1) for each in entries]
         work = BatchedWork(self._engine, self._runtime.catalog, held, self._store)
         started = time.monotonic()
         try:
@@ -95,6 +99,10 @@ class Handlers:
         state = inbox.PROCESSED if discarded is None else inbox.DISCARDED
         outcome = Outcome(state=state, milliseconds=milliseconds, error=discarded)
         return Ran(entries=entries, held=held, work=work if discarded is None else None, outcome=outcome)
+
+    def _request(self, received: Received) -> Request:
+        mark = fingerprint(received.payload) if self._recorded else _NO_MARK
+        return claim_request(self._runtime, received, self._owner, mark, _NO_TOKEN)
 
 
 def _call(handler: Handler[Any], entries: Sequence[Entry], work: BatchedWork) -> Callable[[], None]:

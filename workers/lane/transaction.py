@@ -12,6 +12,7 @@ import structlog
 from millrace.derived import COMMIT_SECONDS, LEAST_SENDING_SECONDS, STORE_SECONDS
 from millrace.publishing.outbox import add_messages
 from sqlalchemy import Connection, Engine
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from workers.database import is_outage, transaction
 from workers.lane.claims import claim_all, claim_all_or_fail, claim_parameters
@@ -51,21 +52,28 @@ class Parts:
     """What a transaction is made of: the claims' parameters, and the works, whose statements are prepared.
 
     Attributes:
+        claims: None where no record is kept.
         works: those whose statements are all in `together`.
         apart: those that have others, too.
     """
 
-    claims: dict[str, Any]
+    claims: dict[str, Any] | None
     together: list[Prepared]
     works: list[UnitOfWork]
     apart: list[UnitOfWork]
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that must be committed."""
+        return self.claims is None and not (self.together or self.apart or any(work.publishes for work in self.works))
+
 
 class Transactions:
-    """Commits what has run, all or nothing."""
+    """Commits what has run, all or nothing; what is not `recorded` leaves its effects only (decision 0507)."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, recorded: bool = True) -> None:
         self._engine = engine
+        self._recorded = recorded
         dialect = engine.dialect
         self._preparer = Preparer(dialect)
         self._claim = claim_all(dialect.name).compile(dialect=dialect)
@@ -75,11 +83,11 @@ class Transactions:
     def send(self, ran: Sequence[Ran], until: float) -> Sent | None:
         """Send it all, with a commit that takes place only if all events are free, and do not wait.
 
-        None if it had to be committed at once: where a statement's result is looked at, and on SQLite. Raises as
-        `commit` does.
+        None if there is nothing to wait for: where a statement's result is looked at, and on SQLite, it was committed
+        at once. Raises as `commit` does.
         """
         parts = self._parts(ran)
-        if parts.apart or self._claim_or_fail is None:
+        if parts.is_empty or parts.apart or self._claim_or_fail is None:
             self._commit(parts, until)
             return None
         line = self._engine.connect()
@@ -87,7 +95,7 @@ class Transactions:
             with cut_after(_left(until), line), ExitStack() as stack:
                 connection = stack.enter_context(transaction(line))
                 stack.enter_context(_pipeline(connection))
-                _written(connection, ready(self._claim_or_fail, parts.claims), parts)
+                _written(connection, self._claim_or_fail, parts)
                 _cursor(connection).execute("COMMIT", prepare=False)
                 return Sent(line, stack.pop_all())
         except BaseException:
@@ -103,6 +111,8 @@ class Transactions:
         self._commit(self._parts(ran), time.monotonic() + COMMIT_SECONDS if until is None else until)
 
     def _commit(self, parts: Parts, until: float) -> None:
+        if parts.is_empty:
+            return
         try:
             self._try(parts, until)
         except Exception as error:
@@ -118,14 +128,16 @@ class Transactions:
             transaction(line) as connection,
         ):
             with _pipeline(connection):
-                claimed = _written(connection, ready(self._claim, parts.claims), parts)
-            _require_all(frozenset((source, id_) for source, id_ in claimed.fetchall()), parts.claims["events"])
+                claimed = _written(connection, self._claim, parts)
+            if parts.claims is not None:
+                _require_all(frozenset((source, id_) for source, id_ in claimed.fetchall()), parts.claims["events"])
             for work in parts.apart:
                 work.flush(connection)
 
     def _parts(self, ran: Sequence[Ran]) -> Parts:
         ended = [(held, each.outcome) for each in ran for held in each.held]
-        parts = Parts({**claim_parameters(ended), "events": len(ended)}, [], [], [])
+        claims = {**claim_parameters(ended), "events": len(ended)} if self._recorded else None
+        parts = Parts(claims, [], [], [])
         for work in (each.work for each in ran if each.work is not None):
             own = [self._preparer.prepare(deferred) for deferred in work.statements]
             known = [statement for statement in own if statement is not None]
@@ -142,10 +154,12 @@ def is_too_late(error: Exception, until: float) -> bool:
     return is_outage(error) and time.monotonic() > until - STORE_SECONDS
 
 
-def _written(connection: Connection, claim: Prepared, parts: Parts) -> Any:
-    """Execute claim and statements, and add what the works publish; gives the claim's cursor."""
+def _written(connection: Connection, claim: SQLCompiler, parts: Parts) -> Any:
+    """Execute the claim, if there is one, and statements, add what the works publish; gives the claim's cursor."""
     claiming = _cursor(connection)
-    claiming.execute(claim.text, claim.parameters)
+    if parts.claims is not None:
+        prepared = ready(claim, parts.claims)
+        claiming.execute(prepared.text, prepared.parameters)
     for text, several in groupby(parts.together, key=attrgetter("text")):
         _cursor(connection).executemany(text, [each.parameters for each in several])
     add_messages(connection, [each for work in parts.works for each in work.messages])

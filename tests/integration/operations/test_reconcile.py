@@ -4,17 +4,19 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from millrace.declarations import seconds
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, Table, delete, insert, update
 
 from operations import reconciliation
 from operations.cli import FAILED, INVALID, cli
 from operations.reconciliation import UNACCOUNTED, Finding, Reconciliation
-from operations.why import NOT_ADDRESSED, why
+from operations.why import NOT_ADDRESSED, NOT_RECORDED, why
 from tests.integration.workers.sample_catalog import CATALOG, EXTENDED
 from tests.postgres_server import fresh_database
 from workers.database import begin, connect, reading
@@ -192,6 +194,25 @@ def test_what_its_queue_holds_is_in_flight(engine: Engine) -> None:
     findings, totals, _ = compare(engine, queued={"ledger": 2})
     assert totals["ledger"] == {UNACCOUNTED: 3}
     assert [f["event_id"] for f in findings if f["group"] == "ledger"] == ["e0", "e1", "e2"]
+
+
+def test_a_group_without_a_record_owes_only_what_has_not_ended_well(engine: Engine) -> None:
+    groups = [
+        replace(each, idempotent=True, longest_runtime=seconds(0.1)) if each.name == "ledger" else each
+        for each in CATALOG.groups
+    ]
+    for id_ in ("old", "later", "stuck", "buried"):
+        accept(engine, id_, OLD + (60 if id_ == "later" else 0))
+        for group in GROUPS:
+            if group != "ledger":
+                settle(engine, id_, group)
+    accept(engine, "young", YOUNG)
+    settle(engine, "later", "ledger")
+    settle(engine, "stuck", "ledger", "running")
+    settle(engine, "buried", "ledger", "dead-lettered")
+    findings, totals, _ = compare(engine, catalog=replace(CATALOG, groups=groups))
+    assert totals["ledger"] == {NOT_RECORDED: 2, "processed": 1, UNACCOUNTED: 2}
+    assert {each["event_id"] for each in findings if each["group"] == "ledger"} == {"stuck", "buried"}
 
 
 def test_an_event_that_later_ones_have_passed_is_lost_whatever_waits(engine: Engine) -> None:

@@ -169,6 +169,16 @@ WRONG: list[tuple[str, Callable[[], object], str]] = [
         lambda: catalog(events=[Event(Ordered), Event(payload("of.group.billing"))]),
         "got ['group.billing']",
     ),
+    (
+        "idempotent is no word",
+        lambda: WorkerGroup("billing", handles=[Ordered], idempotent="yes"),  # type: ignore[arg-type]
+        "billing: idempotent must be True or False, got 'yes'",
+    ),
+    (
+        "idempotent without a lane",
+        lambda: WorkerGroup("billing", handles=[Ordered], longest_runtime=seconds(0.51), idempotent=True),
+        "billing: longest_runtime must be at most 0.5 s where idempotent=True (a pool needs its records), got",
+    ),
 ]
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from millrace.catalog import CATALOG
+from millrace.declarations import seconds
 
 from operations.alerts import (
     MANY_WAITING,
@@ -111,6 +112,13 @@ def test_status_has_the_shape_that_scripts_rely_on() -> None:
     assert [signup[key] for key in keys] == [4, 2, 1, 1, 3, 7]
     assert (report["parked"], report["rejected"], report["flower"]) == (5, 1, flower)
     assert set(report["groups"]) == {group.name for group in CATALOG.groups}
+
+
+def test_status_does_not_count_what_leaves_no_record() -> None:
+    groups = [replace(each, idempotent=True, longest_runtime=seconds(0.1)) for each in CATALOG.groups]
+    store = StoreNumbers(inbox={"signup": {"processed": 1, "retrying": 2}})
+    found = status(replace(QUIET, store=store), replace(CATALOG, groups=groups))["groups"]["signup"]
+    assert (found["processed"], found["retrying"]) == (None, 2)
 
 
 def test_status_tells_what_waits_in_the_outbox() -> None:

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from millrace import names
 from millrace.catalog import CATALOG
+from millrace.declarations import Catalog, seconds
 from millrace.envelope import seal
 from millrace.events import UserSignedUp
 from sqlalchemy import Connection, create_engine, insert
@@ -145,6 +147,32 @@ def test_a_young_event_is_in_flight_whatever_came_first(connection: Connection) 
     add_inbox(connection, "signup", "processed")
     later(connection, "analytics", at=time.time())
     assert state(connection)[1]["analytics"] == "in flight"
+
+
+def without_record(group: str) -> Catalog:
+    """The sample catalog with a group that keeps no record."""
+    groups = [
+        replace(each, idempotent=True, longest_runtime=seconds(0.1)) if each.name == group else each
+        for each in CATALOG.groups
+    ]
+    return replace(CATALOG, groups=groups)
+
+
+def test_a_group_without_a_record_does_not_count(connection: Connection) -> None:
+    add_accepted(connection)
+    add_inbox(connection, "signup", "processed")
+    later(connection, "signup", "analytics", at=2.0)
+    report = why(connection, without_record("analytics"), ID)
+    outcomes = {name: group["outcome"] for name, group in report["groups"].items()}
+    assert (report["state"], outcomes) == ("processed", {"signup": "processed", "analytics": "not recorded"})
+
+
+def test_what_went_to_its_pool_is_on_record(connection: Connection) -> None:
+    add_accepted(connection)
+    add_inbox(connection, "signup", "processed")
+    add_inbox(connection, "analytics", "retrying")
+    report = why(connection, without_record("analytics"), ID)
+    assert (report["state"], report["groups"]["analytics"]["outcome"]) == ("in flight", "in flight")
 
 
 def test_two_sources_of_which_one_precedes_the_group(connection: Connection) -> None:

@@ -21,6 +21,14 @@ class ParcelWeighed(Payload):
     how: str = "well"
 
 
+class ParcelGauged(Payload):
+    """What a group handles that keeps no record."""
+
+    event_type: ClassVar[str] = "parcel.gauged"
+    name: str
+    how: str = "well"
+
+
 class ParcelSorted(Payload):
     """Published by a handler; no group takes it."""
 
@@ -31,7 +39,10 @@ class ParcelSorted(Payload):
 _SOON = Retry(attempts=2, delay=seconds(1), factor=1, jitter=0)
 
 CATALOG = Catalog(
-    events=[Event(ParcelSeen), Event(ParcelWeighed), Event(ParcelSorted)],
-    groups=[WorkerGroup("belt", handles=[ParcelSeen, ParcelWeighed], longest_runtime=seconds(0.2), retry=_SOON)],
+    events=[Event(ParcelSeen), Event(ParcelWeighed), Event(ParcelGauged), Event(ParcelSorted)],
+    groups=[
+        WorkerGroup("belt", handles=[ParcelSeen, ParcelWeighed], longest_runtime=seconds(0.2), retry=_SOON),
+        WorkerGroup("gauge", handles=[ParcelGauged], longest_runtime=seconds(0.2), retry=_SOON, idempotent=True),
+    ],
     services=[Service("web"), Service("office", celery=True)],
 )

@@ -6,14 +6,14 @@ from millrace import seal
 from millrace.publishing import Publisher
 from sqlalchemy import func, select
 
-from tests.integration.workers.lane.catalog import CATALOG, ParcelSeen, ParcelWeighed
+from tests.integration.workers.lane.catalog import CATALOG, ParcelGauged, ParcelSeen, ParcelWeighed
 from tests.integration.workers.sample_handlers import effects
 from tests.integration.workers.stack import Stack
 from workers.tables import inbox
 
 
 def see(
-    stack: Stack, *names: str, how: str = "well", what: type[ParcelSeen] | type[ParcelWeighed] = ParcelSeen
+    stack: Stack, *names: str, how: str = "well", what: type[ParcelSeen | ParcelWeighed | ParcelGauged] = ParcelSeen
 ) -> None:
     """Publish an event about a parcel of each name; the event's id is the name."""
     with Publisher(stack.url("service.web"), source="/web", catalog=CATALOG) as publisher:

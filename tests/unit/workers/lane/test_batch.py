@@ -31,7 +31,8 @@ def _ended(error: Exception, left: float) -> tuple[bool, int, Settled]:
     Whether the database is there, how often it was committed once more, and what became of its event.
     """
     times: list[Any] = []
-    batches = Batches(cast(Any, SimpleNamespace(timing=SimpleNamespace(soft_limit=1.0), worker="w")), _engine(), 10)
+    group, timing = SimpleNamespace(idempotent=False), SimpleNamespace(soft_limit=1.0)
+    batches = Batches(cast(Any, SimpleNamespace(timing=timing, worker="w", group=group)), _engine(), 10)
     batches._transactions = cast(Any, SimpleNamespace(commit=lambda *given: times.append(given)))
     entry = cast("Entry", SimpleNamespace(key=("/s", "1")))
     ran = cast("Ran", SimpleNamespace(entries=[entry]))
