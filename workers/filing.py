@@ -5,7 +5,6 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from millrace import names
@@ -69,7 +68,7 @@ def _as_event(came: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Deli
     except InvalidEvent:
         return came
     kept = {name: value for name, value in came.headers.items() if name.startswith("x-")}
-    return replace(came, body=event.to_bytes(), content_type=CONTENT_TYPE, headers=kept)
+    return came._replace(body=event.to_bytes(), content_type=CONTENT_TYPE, headers=kept)
 
 
 def accepted_row(routing_key: str, delivery: Delivery, catalog: Catalog) -> dict[str, Any] | None:

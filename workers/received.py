@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from millrace import names
 from millrace.declarations import Catalog, Payload
@@ -35,8 +34,7 @@ SURELY_FITS = MAX_BYTES // 16
 LONGEST_ETA = 2**28 - 2
 
 
-@dataclass(frozen=True, kw_only=True)
-class Delivery:
+class Delivery(NamedTuple):
     """A message as it came: bytes, content type, headers, AMQP properties."""
 
     body: bytes
@@ -51,8 +49,7 @@ def body_bytes(body: object) -> bytes:
     return body if isinstance(body, bytes) else str(body).encode("utf-8", "surrogateescape")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Received:
+class Received(NamedTuple):
     """An accepted event: envelope and checked payload, its replay generation, and when it is due (native `eta`).
 
     `begun` says that a worker may have begun it before.

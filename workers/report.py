@@ -3,9 +3,8 @@
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import prometheus_client
 import structlog
@@ -26,8 +25,7 @@ LAG = BatchHistogram("millrace_lag_seconds", "From an event's time to its outcom
 log = structlog.get_logger("millrace.outcome")
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """What became of one delivery."""
 
     outcome: str
@@ -73,16 +71,18 @@ def _count(reports: Sequence[tuple[Report, Envelope]], group: str) -> None:
 
 
 def _record(report: Report, envelope: Envelope, group: str) -> dict[str, Any]:
-    fields = {
+    always = {
         "id": envelope.id,
         "source": envelope.source,
         "type": envelope.type,
         "group": group,
         "outcome": report.outcome,
+    }
+    perhaps = {
         "attempt": report.attempt,
         "milliseconds": report.milliseconds and round(report.milliseconds, 1),
         "delay": report.delay,
         "note": report.note,
         "trace": envelope.traceparent,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return always | {name: value for name, value in perhaps.items() if value is not None}

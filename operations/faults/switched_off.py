@@ -47,7 +47,8 @@ def no_inbox() -> None:
     def claim(_connection: Connection, request: inbox.Request) -> inbox.Verdict:
         return inbox.Claim(request=request, attempt=1, fence=1)
 
-    replace("workers.inbox:claim", lambda _original: claim)
+    for way in ("claim", "claim_first"):
+        replace(f"workers.inbox:{way}", lambda _original: claim)
     replace("workers.inbox:complete", lambda _original: lambda *_arguments, **_named: None)
 
 

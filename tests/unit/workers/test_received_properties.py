@@ -173,7 +173,7 @@ def incoming(
     raw.delivery_info = {"delivery_tag": 1, "exchange": came.exchange, "routing_key": "any.thing"}
     message = IncomingMessage(raw, channel=channel or Channel())
     if body is None:
-        assert guard.delivery_of(message) == Delivery(**{**vars(came), "properties": message.properties})
+        assert guard.delivery_of(message) == came._replace(properties=message.properties)
     return message
 
 
