@@ -13,7 +13,7 @@ from typing import Any
 from millrace.declarations import Catalog
 from millrace.envelope import Envelope, payload_from, seal
 from millrace.errors import InvalidEvent, UnknownEventType
-from sqlalchemy import Connection, Select, func, select, text
+from sqlalchemy import ColumnElement, Connection, Select, func, select, text
 
 from operations.faults.judging import DEAD, DOUBLED, LOST, NOT_PARKED, Verdict, judge_index
 from operations.faults.load import SOURCE, Plan
@@ -86,20 +86,28 @@ def own_subject(catalog: Catalog, samples: Sequence[Sample], counting: str | Non
 
 @dataclass(frozen=True)
 class OwnOracle(Judging):
-    """Judges by the inbox, the letters, the index, the queues and, where there is one, the counting query."""
+    """Judges by the inbox, the letters, the index, the queues and, where there is one, the counting query.
+
+    A group that keeps no record (decision 0507) is judged by its letters and its queue alone.
+    """
 
     counting: str | None = None
 
     def counted(self) -> Select[int]:
         """(event, group) that have an outcome."""
-        return select(func.count()).where(inbox.c.event_id.startswith(self.prefix), inbox.c.state.in_(ENDED))
+        return select(func.count()).where(*self._on_record())
 
     def ends_of(self, type_: str) -> int:
-        """An outcome in each group that takes it."""
-        return len(self._groups(type_))
+        """An outcome in each group that takes it, and records it."""
+        return len(self._recording(type_))
 
-    def _groups(self, type_: str) -> list[str]:
-        return [group.name for group in self.world.catalog.groups_for(type_)]
+    def _recording(self, type_: str) -> list[str]:
+        return [group.name for group in self.world.catalog.groups_for(type_) if not group.idempotent]
+
+    def _on_record(self) -> list[ColumnElement[bool]]:
+        recording = [group.name for group in self.world.catalog.groups if not group.idempotent]
+        mine = inbox.c.event_id.startswith(self.prefix)
+        return [mine, inbox.c.state.in_(ENDED), inbox.c.group_name.in_(recording)]
 
     def store_verdict(self, connection: Connection) -> Verdict:
         """Every line that the store decides; raises what the store raises of the counting query."""
@@ -113,10 +121,9 @@ class OwnOracle(Judging):
         return verdict
 
     def _judge_outcomes(self, verdict: Verdict, connection: Connection, confirmed: dict[str, str]) -> None:
-        mine = (inbox.c.event_id.startswith(self.prefix), inbox.c.state.in_(ENDED))
-        rows = connection.execute(select(inbox.c.group_name, inbox.c.event_id).where(*mine))
+        rows = connection.execute(select(inbox.c.group_name, inbox.c.event_id).where(*self._on_record()))
         ended = {(row.group_name, row.event_id) for row in rows}
-        wanted = {(group, id_) for id_, type_ in confirmed.items() for group in self._groups(type_)}
+        wanted = {(group, id_) for id_, type_ in confirmed.items() for group in self._recording(type_)}
         verdict.add(LOST, (f"{id_} at {group}" for group, id_ in wanted - ended))
 
     def _judge_letters(self, verdict: Verdict, connection: Connection, confirmed: dict[str, str]) -> None:
@@ -124,4 +131,5 @@ class OwnOracle(Judging):
         kept = connection.execute(select(*columns).where(letters.c.event_id.startswith(self.prefix))).all()
         verdict.add(DEAD, (f"{row.event_id}: {row.cause}" for row in kept if row.kind == "dead"))
         parked = {row.event_id for row in kept if row.kind == "parked"}
-        verdict.add(NOT_PARKED, {id_ for id_, type_ in confirmed.items() if not self._groups(type_)} - parked)
+        taken = self.world.catalog.groups_for
+        verdict.add(NOT_PARKED, {id_ for id_, type_ in confirmed.items() if not taken(type_)} - parked)

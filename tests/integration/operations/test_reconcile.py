@@ -4,12 +4,10 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from millrace.declarations import seconds
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, Table, delete, insert, update
 
@@ -19,6 +17,7 @@ from operations.reconciliation import UNACCOUNTED, Finding, Reconciliation
 from operations.why import NOT_ADDRESSED, NOT_RECORDED, why
 from tests.integration.workers.sample_catalog import CATALOG, EXTENDED
 from tests.postgres_server import fresh_database
+from tests.unrecorded import without_record
 from workers.database import begin, connect, reading
 from workers.migrate import migrate
 from workers.reconciliation import GONE_SECONDS, note_addressed
@@ -197,10 +196,6 @@ def test_what_its_queue_holds_is_in_flight(engine: Engine) -> None:
 
 
 def test_a_group_without_a_record_owes_only_what_has_not_ended_well(engine: Engine) -> None:
-    groups = [
-        replace(each, idempotent=True, longest_runtime=seconds(0.1)) if each.name == "ledger" else each
-        for each in CATALOG.groups
-    ]
     for id_ in ("old", "later", "stuck", "buried"):
         accept(engine, id_, OLD + (60 if id_ == "later" else 0))
         for group in GROUPS:
@@ -210,7 +205,7 @@ def test_a_group_without_a_record_owes_only_what_has_not_ended_well(engine: Engi
     settle(engine, "later", "ledger")
     settle(engine, "stuck", "ledger", "running")
     settle(engine, "buried", "ledger", "dead-lettered")
-    findings, totals, _ = compare(engine, catalog=replace(CATALOG, groups=groups))
+    findings, totals, _ = compare(engine, catalog=without_record(CATALOG, "ledger"))
     assert totals["ledger"] == {NOT_RECORDED: 2, "processed": 1, UNACCOUNTED: 2}
     assert {each["event_id"] for each in findings if each["group"] == "ledger"} == {"stuck", "buried"}
 

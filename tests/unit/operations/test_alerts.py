@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 from millrace.catalog import CATALOG
-from millrace.declarations import seconds
 
 from operations.alerts import (
     MANY_WAITING,
@@ -20,6 +19,7 @@ from operations.outbox_numbers import StoppedKey
 from operations.queue_numbers import QueueNumbers
 from operations.status import ProcessNumbers, Situation, status
 from operations.store_numbers import StoreNumbers
+from tests.unrecorded import without_record
 
 QUIET = Situation(queues={group.name: QueueNumbers(consumers=1) for group in CATALOG.groups}, store=StoreNumbers())
 
@@ -115,9 +115,8 @@ def test_status_has_the_shape_that_scripts_rely_on() -> None:
 
 
 def test_status_does_not_count_what_leaves_no_record() -> None:
-    groups = [replace(each, idempotent=True, longest_runtime=seconds(0.1)) for each in CATALOG.groups]
     store = StoreNumbers(inbox={"signup": {"processed": 1, "retrying": 2}})
-    found = status(replace(QUIET, store=store), replace(CATALOG, groups=groups))["groups"]["signup"]
+    found = status(replace(QUIET, store=store), without_record(CATALOG, "signup"))["groups"]["signup"]
     assert (found["processed"], found["retrying"]) == (None, 2)
 
 

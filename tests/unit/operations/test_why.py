@@ -2,17 +2,16 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from millrace import names
 from millrace.catalog import CATALOG
-from millrace.declarations import Catalog, seconds
 from millrace.envelope import seal
 from millrace.events import UserSignedUp
 from sqlalchemy import Connection, create_engine, insert
 
 from operations.why import WORST_FIRST, why, worst
+from tests.unrecorded import without_record
 from workers.tables import accepted, inbox, letters, metadata, outbox
 
 ID = "e-1"
@@ -149,20 +148,11 @@ def test_a_young_event_is_in_flight_whatever_came_first(connection: Connection) 
     assert state(connection)[1]["analytics"] == "in flight"
 
 
-def without_record(group: str) -> Catalog:
-    """The sample catalog with a group that keeps no record."""
-    groups = [
-        replace(each, idempotent=True, longest_runtime=seconds(0.1)) if each.name == group else each
-        for each in CATALOG.groups
-    ]
-    return replace(CATALOG, groups=groups)
-
-
 def test_a_group_without_a_record_does_not_count(connection: Connection) -> None:
     add_accepted(connection)
     add_inbox(connection, "signup", "processed")
     later(connection, "signup", "analytics", at=2.0)
-    report = why(connection, without_record("analytics"), ID)
+    report = why(connection, without_record(CATALOG, "analytics"), ID)
     outcomes = {name: group["outcome"] for name, group in report["groups"].items()}
     assert (report["state"], outcomes) == ("processed", {"signup": "processed", "analytics": "not recorded"})
 
@@ -171,7 +161,7 @@ def test_what_went_to_its_pool_is_on_record(connection: Connection) -> None:
     add_accepted(connection)
     add_inbox(connection, "signup", "processed")
     add_inbox(connection, "analytics", "retrying")
-    report = why(connection, without_record("analytics"), ID)
+    report = why(connection, without_record(CATALOG, "analytics"), ID)
     assert (report["state"], report["groups"]["analytics"]["outcome"]) == ("in flight", "in flight")
 
 
