@@ -84,7 +84,13 @@ def fence() -> None:
     def settle(connection: Connection, held: inbox.Claim, values: dict[str, object]) -> None:
         connection.execute(update(tables.inbox).where(inbox._key(held.request)).values(**values))
 
+    def complete(
+        connection: Connection, held: inbox.Claim, state: str, *, milliseconds: float, error: str | None = None
+    ) -> None:
+        settle(connection, held, {"state": state, "milliseconds": milliseconds, "error": error})
+
     replace("workers.inbox:_settle", lambda _original: settle)
+    replace("workers.inbox:complete", lambda _original: complete)
 
 
 def attempt_counting() -> None:
