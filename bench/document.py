@@ -22,8 +22,13 @@ def figures(report: Report) -> str:
     parts = [f"{machine}; {versions}; {report.minutes:.0f} minutes.", *map(_table, _all(report))]
     failed = tables.failures(report)
     if failed:
-        parts += ["### Failed, and left out", "\n".join(f"- {line}" for line in failed)]
+        parts += ["### Failed, and left out", "\n".join(f"- {_in_short(line)}" for line in failed)]
     return "\n\n".join(parts)
+
+
+def _in_short(failure: str) -> str:
+    """Axis, row and error, without what processes said: a stack has paths of the machine in it."""
+    return ": ".join(failure.split(": ")[:4])
 
 
 def _all(report: Report) -> list[Lines]:

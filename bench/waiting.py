@@ -15,6 +15,8 @@ from bench.servers import Servers
 
 CHUNK = 5_000
 LONGEST_FILL_SECONDS = 300.0
+#: What dramatiq calls the queues that it declares beside its own, for what is delayed and what failed.
+_OF_DRAMATIQ = ("DQ", "XQ")
 
 
 class Waiting(Protocol):
@@ -162,6 +164,7 @@ def _on_broker(servers: Servers, contender: Contender, kind: str) -> Iterator[On
             yield OnBroker(channel, servers.broker.amqp_url(vhost), contender)
         finally:
             if contender.group is None:
-                channel.queue_delete(contender.queue)
+                for queue in (contender.queue, *(f"{contender.queue}.{own}" for own in _OF_DRAMATIQ)):
+                    channel.queue_delete(queue)  # of another kind the next time
             else:
                 channel.queue_purge(contender.queue)

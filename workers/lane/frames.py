@@ -1,12 +1,13 @@
 """Reads what has arrived on an AMQP connection in one go; py-amqp asks the system nine times for each message."""
 
 import socket
+import ssl
 from collections.abc import Callable
 from typing import Any
 
 import amqp
 from amqp.spec import Basic
-from amqp.transport import TCPTransport
+from amqp.transport import SSLTransport, TCPTransport
 from millrace.publishing.wire import AROUND, BODY, HEADER, METHOD, signature, whole_frame
 
 from workers.lane.deliveries import RawDelivery
@@ -21,22 +22,59 @@ def take_in(connection: amqp.Connection, channel: int, take: Callable[[RawDelive
 
     `take` gets each delivery on the channel, and says whether it has taken it; it must not read from the connection.
     Every other frame goes to py-amqp, with all that follows still to be read, for what it does then may read. So does
-    what is not whole yet, and all of a TLS connection. Raises what py-amqp raises.
+    what is not whole yet. Raises what py-amqp raises.
     """
     transport = connection.transport
-    if type(transport) is not TCPTransport or transport.sock is None or transport.sock.gettimeout() is not None:
+    reader = _READERS.get(type(transport))
+    if reader is None or transport.sock is None:
         return False
-    try:
-        chunk = transport.sock.recv(CHUNK, socket.MSG_DONTWAIT)
-    except (BlockingIOError, InterruptedError):
-        chunk = None
-    if chunk == b"":
-        raise OSError("Server unexpectedly closed connection")
-    transport._read_buffer += chunk or b""
+    transport._read_buffer += reader(transport.sock)
     any_came = False
     while _hand_on(connection, transport, channel, take):
         any_came = True
     return any_came
+
+
+def waits_for_more(connection: amqp.Connection) -> bool:
+    """Whether nothing is to be done until more arrives: py-amqp would ask a TLS connection for it without a pause."""
+    return type(connection.transport) is SSLTransport
+
+
+def _from_tcp(sock: socket.socket) -> bytes:
+    """What has arrived; raises OSError at the end."""
+    if sock.gettimeout() is not None:  # the system would be asked to wait
+        return b""
+    try:
+        return _some(sock.recv(CHUNK, socket.MSG_DONTWAIT))
+    except (BlockingIOError, InterruptedError):
+        return b""
+
+
+def _from_tls(sock: socket.socket) -> bytes:
+    """The same, down to the last record: what TLS has read from the system already wakes nobody."""
+    arrived: list[bytes] = []
+    patience = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        while True:
+            arrived.append(_some(sock.recv(CHUNK)))
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError, InterruptedError):
+        return b"".join(arrived)
+    except OSError:
+        if not arrived:
+            raise
+        return b"".join(arrived)  # the end is met again
+    finally:
+        sock.settimeout(patience)
+
+
+def _some(chunk: bytes) -> bytes:
+    if not chunk:
+        raise OSError("Server unexpectedly closed connection")
+    return chunk
+
+
+_READERS: dict[type, Callable[[socket.socket], bytes]] = {TCPTransport: _from_tcp, SSLTransport: _from_tls}
 
 
 def _hand_on(connection: amqp.Connection, transport: Any, channel: int, take: Callable[[RawDelivery], bool]) -> bool:

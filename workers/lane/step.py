@@ -15,7 +15,7 @@ from workers.lane.batch import Batches, Settled
 from workers.lane.bell import Bell
 from workers.lane.deliveries import RawDelivery
 from workers.lane.entry import FIRST_WAYS, Entry
-from workers.lane.frames import take_in
+from workers.lane.frames import take_in, waits_for_more
 from workers.lane.telling import tell
 from workers.received import Delivery
 from workers.runtime import Runtime
@@ -83,7 +83,7 @@ class Lane(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def _read(self, hub: Any) -> None:
         connection = self._consumer.connection
-        if not self._take_in():
+        if not self._take_in() and not waits_for_more(connection.connection):
             connection.transport.on_readable(connection.connection, hub)
 
     def _take_in(self) -> bool:

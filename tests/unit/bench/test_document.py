@@ -29,6 +29,13 @@ def test_who_failed_is_named_in_one_line() -> None:
     assert "| taskiq, nothing | failed |  |  |" in figures(small_report())
 
 
+def test_what_a_process_said_does_not_come_to_the_page() -> None:
+    report = small_report()
+    report.sections[0].rows[2].failed = "RuntimeError: stands still with 9 left: File /home/me/x.py: oh"
+    assert "- drain: taskiq, nothing: RuntimeError: stands still with 9 left\n" in figures(report) + "\n"
+    assert "/home/me" not in figures(report)
+
+
 def test_the_page_is_written_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     page, source = tmp_path / "page.md", tmp_path / "report.json"
     page.write_text("before\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nafter\n")

@@ -19,13 +19,14 @@ def stack(request: pytest.FixtureRequest, broker: Broker, tmp_path_factory: pyte
     """The stack; nothing runs yet."""
     directory = tmp_path_factory.mktemp("stack")
     if request.param == "sqlite":
-        yield from _up(broker, f"sqlite:///{directory / 'millrace.db'}", directory)
+        yield from up(broker, f"sqlite:///{directory / 'millrace.db'}", directory)
         return
     with fresh_database(request.getfixturevalue("postgres_url")) as url:
-        yield from _up(broker, url, directory)
+        yield from up(broker, url, directory)
 
 
-def _up(broker: Broker, url: str, directory: Path) -> Iterator[Stack]:
+def up(broker: Broker, url: str, directory: Path) -> Iterator[Stack]:
+    """The stack on a broker and a store; ended and taken down afterwards."""
     prepare_store(url)
     name = f"l{uuid.uuid4().hex[:8]}"
     stack = Stack(broker, url, directory, name, catalog_name=f"{HERE}.catalog:CATALOG", handlers=f"{HERE}.handlers")

@@ -1,16 +1,16 @@
 """A line that is written and read at the same time, on a real pair of sockets."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from millrace.publishing.line import Line
 from millrace.publishing.wire import BODY, Frame, frame
+
+from tests.encrypted import encrypted
 
 FAR_FUTURE = 60.0
 
@@ -24,18 +24,6 @@ def ends(request: pytest.FixtureRequest) -> Iterator[tuple[Line, socket.socket]]
     far.settimeout(FAR_FUTURE)
     with near, far:
         yield Line(near), far
-
-
-def encrypted(near: socket.socket, far: socket.socket) -> tuple[socket.socket, socket.socket]:
-    """Both ends of a TLS connection; without certificates, for here nobody is deceived."""
-    client, server = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
-    for context in (client, server):
-        context.maximum_version = ssl.TLSVersion.TLSv1_2
-        context.set_ciphers("AECDH-AES256-SHA:@SECLEVEL=0")
-    with ThreadPoolExecutor(1) as pool:
-        accepted = pool.submit(server.wrap_socket, far, server_side=True)
-        return client.wrap_socket(near), accepted.result()
 
 
 def until(seconds: float = FAR_FUTURE) -> float:

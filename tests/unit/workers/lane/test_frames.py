@@ -4,6 +4,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from itertools import chain, pairwise
+from types import SimpleNamespace
+from typing import Any
 
 import amqp
 import pytest
@@ -11,21 +13,30 @@ from amqp.transport import SSLTransport, TCPTransport
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.encrypted import encrypted
 from workers.lane.deliveries import RawDelivery
 from workers.lane.frames import take_in
 
 CHANNEL = 1
+TRANSPORTS = [TCPTransport, SSLTransport]
 DELIVER = struct.pack(">HH", 60, 60)
 
 
 class Connected:
     """A connection whose other end is ours; it notes what is dispatched, and what py-amqp's reader would read next."""
 
-    def __init__(self) -> None:
-        self.far, near = socket.socketpair()
-        self.transport = TCPTransport("nowhere")
+    def __init__(self, transport: type[TCPTransport | SSLTransport]) -> None:
+        near: Any
+        near, self.far = socket.socketpair()
+        if transport is SSLTransport:
+            near, self.far = encrypted(near, self.far)
+        self.transport: Any = transport("nowhere")
         self.transport.sock = near
-        self.transport._setup_transport()
+        if transport is SSLTransport:
+            self.transport._quick_recv = near.read  # as its own way to connect leaves it
+            near.settimeout(4)
+        else:
+            self.transport._setup_transport()
         self.frames: list[tuple[int, int, bytes]] = []
         self.taken: list[RawDelivery] = []
         self.bytes_recv = 0
@@ -57,9 +68,9 @@ class Connected:
         self.transport.sock.close()
 
 
-@pytest.fixture
-def connected() -> Iterator[Connected]:
-    one = Connected()
+@pytest.fixture(params=TRANSPORTS)
+def connected(request: pytest.FixtureRequest) -> Iterator[Connected]:
+    one = Connected(request.param)
     yield one
     one.close()
 
@@ -92,9 +103,12 @@ PARTS = st.binary(min_size=1, max_size=30).map(lambda body: delivery_of(body, le
 FRAMES = st.lists(st.one_of(ANY, WHOLE, WHOLE, PARTS), max_size=8).map(lambda parts: list(chain.from_iterable(parts)))
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
 @given(frames=FRAMES, cuts=st.lists(st.integers(0, 2000), max_size=5))
-def test_any_frames_in_any_pieces(frames: list[tuple[int, int, bytes]], cuts: list[int]) -> None:
-    connected = Connected()
+def test_any_frames_in_any_pieces(
+    transport: type[TCPTransport | SSLTransport], frames: list[tuple[int, int, bytes]], cuts: list[int]
+) -> None:
+    connected = Connected(transport)
     try:
         raw = b"".join(encoded(frame) for frame in frames)
         edges = sorted({0, len(raw), *(cut for cut in cuts if cut < len(raw))})
@@ -163,12 +177,33 @@ def test_an_end_is_an_error(connected: Connected) -> None:
         take_in(connected, CHANNEL, connected.take)
 
 
-def test_a_tls_connection_is_left_to_py_amqp(connected: Connected) -> None:
-    """Its socket cannot be asked so."""
+def test_what_comes_before_the_end_is_not_lost(connected: Connected) -> None:
+    connected.far.sendall(encoded((3, CHANNEL, b"a")))
+    connected.far.close()
+    assert take_in(connected, CHANNEL, connected.take)
+    assert connected.frames == [(3, CHANNEL, b"a")]
+    with pytest.raises(OSError, match="closed"):
+        take_in(connected, CHANNEL, connected.take)
+
+
+def test_all_that_tls_has_read_is_taken(connected: Connected) -> None:
+    """More than a record (16 KiB): the rest lies within TLS, where no event of the socket tells of it."""
+    frames = [(3, CHANNEL, bytes(15_000)) for _ in range(10)]
+    connected.far.sendall(b"".join(map(encoded, frames)))
+    assert take_in(connected, CHANNEL, connected.take)
+    assert connected.frames == frames
+
+
+def test_a_connection_of_another_kind_is_left_to_py_amqp(connected: Connected) -> None:
     connected.far.sendall(encoded((3, CHANNEL, b"a")))
     plain = connected.transport
-    connected.transport = SSLTransport("nowhere")
-    connected.transport.sock = plain.sock
+    connected.transport = SimpleNamespace(sock=plain.sock)
     assert not take_in(connected, CHANNEL, connected.take)
     connected.transport = plain
     assert take_in(connected, CHANNEL, connected.take)
+
+
+def test_the_sockets_own_patience_stays(connected: Connected) -> None:
+    before = connected.transport.sock.gettimeout()
+    assert not take_in(connected, CHANNEL, connected.take)
+    assert connected.transport.sock.gettimeout() == before
