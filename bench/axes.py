@@ -71,7 +71,7 @@ def everything() -> list[Axis]:
     most = (CELERY_BARE, DRAMATIQ, TASKIQ, FASTSTREAM, BY_THE_DOOR, directly)
     return [
         _drain((*MAIN, *OTHERS), _LIMIT),
-        _in_tables(3_000),
+        _in_tables(1_000),
         _publish((_MANY, _ONE, _CELERY, _FASTSTREAM, _AIO_PIKA, *_OTHER_WAYS)),
         _latency(most, seconds=20.0),
         _latency_at_half(),
