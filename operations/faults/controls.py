@@ -187,7 +187,7 @@ LOST_LINES = Fault(
 )
 NO_DEAD_QUEUE = Fault(name="dead-letter queue unbound", inject=reject_without_a_dead_letter_queue)
 CHILD = Fault(name="kill -9 of a pool process", inject=kill_child, injections=8, behaviour={"slowly": 0.5})
-WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6)
+WORKER = Fault(name="kill -9 of a worker", inject=kill_worker, injections=6, behaviour={"slowly": 0.5})
 POISONED = Fault(name="poison", inject=poison, injections=1, least=POISON, poison=True)
 #: Those of the faults above that belong to the suite in their own right, with every guard on.
 FAULTS = (DOOR, AGAIN, UNSENT, BODIES, HEADERS, LOST_LINES, NO_DEAD_QUEUE)
