@@ -55,7 +55,7 @@ def no_inbox() -> None:
 def no_lane_inbox() -> None:
     """A batch is committed whatever of it is on record already."""
     replace("workers.lane.transaction:_require_all", lambda _original: lambda *_arguments: None)
-    replace("workers.lane.transaction:claim_all_or_fail", lambda _original: lambda: claim_all("postgresql"))
+    replace("workers.lane.transaction:claim_all_or_fail", lambda _original: claim_all)
 
 
 def lane_acks_early() -> None:

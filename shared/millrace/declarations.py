@@ -11,7 +11,8 @@ from typing import ClassVar
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
-from millrace.errors import DeclarationError, UnknownEventType
+from millrace.checks import lasts, require, require_distinct, require_no_wildcard, require_sequence, within
+from millrace.errors import UnknownEventType
 
 #: Lower-case words joined by dots; the routing key of AMQP, with room for a delay's prefix (56 bytes).
 EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -33,38 +34,6 @@ LANE_RUNTIME = timedelta(seconds=0.5)
 def seconds(count: float) -> timedelta:
     """Write a duration of `count` seconds."""
     return timedelta(seconds=count)
-
-
-def require(condition: bool, where: str, expected: str, got: object) -> None:
-    """Raise DeclarationError unless the condition holds."""
-    if not condition:
-        raise DeclarationError(where, expected, got)
-
-
-def within(low: float, value: object, high: float) -> bool:
-    """Whether the value is a number, low <= value <= high."""
-    return isinstance(value, int | float) and low <= value <= high
-
-
-def lasts(shortest: timedelta, value: object, longest: timedelta) -> bool:
-    """Whether the value is a duration, shortest <= value <= longest."""
-    return isinstance(value, timedelta) and shortest <= value <= longest
-
-
-def require_no_wildcard(where: str, name: object) -> None:
-    """Refuse `*` and `#`: as a binding they take what no group takes, and nothing would be parked any more."""
-    plain = not (isinstance(name, str) and set(name) & set("*#"))
-    expected = "without wildcards (they would take events that no group takes, which are to be parked)"
-    require(plain, where, expected, name)
-
-
-def require_sequence(where: str, of: str, kind: type, values: object) -> tuple[object, ...]:
-    """The values as a tuple; raises DeclarationError unless they are a sequence of this kind."""
-    if not isinstance(values, Sequence) or isinstance(values, str):
-        raise DeclarationError(where, f"a sequence of {of}", values)
-    for value in values:
-        require(isinstance(value, kind), where, f"a sequence of {of}", value)
-    return tuple(values)
 
 
 class Payload(BaseModel):
@@ -296,9 +265,3 @@ class Catalog:
         """By every name; looked at for each event, so it must not take longer in a large catalog."""
         events = {name: event.payload for event in self.events for name in (event.type, *event.aliases)}
         return {**events, **{payload.event_type: payload for group in self.groups for payload in group.tasks}}
-
-
-def require_distinct(where: str, names: Sequence[str]) -> None:
-    """Raise DeclarationError if a name occurs twice."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    require(not twice, where, "distinct", twice)

@@ -1,18 +1,32 @@
 """The claims of a whole batch, with their outcomes, in one statement."""
 
 from collections.abc import Iterable
-from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 import pydantic_core
 from millrace.publishing.store_clock import store_now
-from sqlalchemy import JSON, Double, Insert, Integer, Select, Text, bindparam, case, cast, column, func, select, true
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import (
+    JSON,
+    Dialect,
+    Double,
+    Insert,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    column,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.sql import ColumnElement
 from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
+from workers.database import insert_into
 from workers.inbox import Claim
 from workers.stores.store import Outcome
 from workers.tables import inbox
@@ -48,10 +62,9 @@ def claim_parameters(ended: Iterable[tuple[Claim, Outcome]]) -> dict[str, Any]:
     return {**common, "rows": pydantic_core.to_json(rows).decode()}
 
 
-@lru_cache(maxsize=2)
-def claim_all(dialect: str) -> Insert:
+def claim_all(dialect: Dialect) -> Insert:
     """Records first attempts with their outcomes, and returns source and id of those that nobody had claimed."""
-    each, cell = _postgres_rows() if dialect == "postgresql" else _sqlite_rows()
+    each, cell = _postgres_rows() if dialect.name == "postgresql" else _sqlite_rows()
     now = store_now()
     values: dict[str, Any] = {
         **{name: cell[name] for name in _EACH},
@@ -66,18 +79,17 @@ def claim_all(dialect: str) -> Insert:
     }
     chosen = [value if hasattr(value, "type") else bindparam(None, value) for value in values.values()]
     rows = select(*chosen).select_from(each).where(true())
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    adding = insert(inbox).from_select(list(values), rows)
+    adding = insert_into(dialect, inbox).from_select(list(values), rows)
     return adding.on_conflict_do_nothing().returning(inbox.c.source, inbox.c.event_id)
 
 
-def claim_all_or_fail() -> Select[int]:
+def claim_all_or_fail(dialect: Dialect) -> Select[int]:
     """The same for PostgreSQL, as a statement that fails unless nobody had claimed any of the `events` (their number).
 
     For who sends the commit with it, and cannot look at what is returned. The error is invalid_text_representation,
     and says how many were free.
     """
-    claimed = claim_all("postgresql").cte("claimed")
+    claimed = claim_all(dialect).cte("claimed")
     free = select(func.count()).select_from(claimed).scalar_subquery()
     expected = bindparam("events", type_=Integer())
     refusal = func.concat(free, " of ", expected, " events are new")  # not a constant: that would always be evaluated

@@ -18,7 +18,7 @@ from workers.database import is_outage, transaction
 from workers.lane.claims import claim_all, claim_all_or_fail, claim_parameters
 from workers.lane.patience import cut_after
 from workers.lane.running import Ran
-from workers.statements import Prepared, Preparer, ready
+from workers.statements import Prepared, preparer, ready
 from workers.work import UnitOfWork
 
 log = structlog.get_logger("millrace.lane")
@@ -75,10 +75,11 @@ class Transactions:
         self._engine = engine
         self._recorded = recorded
         dialect = engine.dialect
-        self._preparer = Preparer(dialect)
-        self._claim = claim_all(dialect.name).compile(dialect=dialect)
+        self._preparer = preparer(dialect)
+        self._claim = claim_all(dialect).compile(dialect=dialect)
         # Only what goes to a server is sent ahead; what is None is committed at once.
-        self._claim_or_fail = claim_all_or_fail().compile(dialect=dialect) if dialect.name == "postgresql" else None
+        ahead = dialect.name == "postgresql"
+        self._claim_or_fail = claim_all_or_fail(dialect).compile(dialect=dialect) if ahead else None
 
     def send(self, ran: Sequence[Ran], until: float) -> Sent | None:
         """Send it all, with a commit that takes place only if all events are free, and do not wait.

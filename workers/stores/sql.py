@@ -76,7 +76,7 @@ class LeaseStore:
         first = self._claim_first(request)
         if first is not None:
             return first
-        with begin(self._engine) as connection:
+        with begin(self._engine) as connection:  # which may find the record gone, and make the first claim after all
             return inbox.claim(connection, request)
 
     def _claim_first(self, request: Request) -> Claim | None:

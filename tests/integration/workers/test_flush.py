@@ -9,8 +9,8 @@ from millrace.envelope import Envelope
 from sqlalchemy import JSON, Column, Engine, Integer, MetaData, Table, Text, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 
+from tests.integration.workers.claims import first_claim
 from workers.database import begin, connect, reading
-from workers.inbox import Claim, Request
 from workers.migrate import migrate
 from workers.work import Overtaken, UnitOfWork
 
@@ -39,11 +39,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 @pytest.fixture
 def work(engine: Engine) -> UnitOfWork:
     """The work of some event."""
-    envelope = Envelope(id="1", source="/s", type="t")
-    request = Request(
-        group="g", envelope=envelope, fingerprint="f", generation=0, owner="me", lease_seconds=30, max_attempts=3
-    )
-    return UnitOfWork(engine, CATALOG, Claim(request=request, attempt=1, fence=1))
+    return UnitOfWork(engine, CATALOG, first_claim(Envelope(id="1", source="/s", type="t")))
 
 
 def flushed(engine: Engine, work: UnitOfWork) -> list[tuple[Any, ...]]:

@@ -8,10 +8,10 @@ from millrace.publishing.sender import Sender
 from sqlalchemy import select
 
 from tests.integration.workers.lane.catalog import ParcelSeen
-from tests.integration.workers.lane.parcels import in_lane, noted, notes, processed, see
+from tests.integration.workers.lane.parcels import amid_others, attempts, in_lane, noted, notes, processed, see
 from tests.integration.workers.stack import Stack, until
 from workers.outgoing import delayed
-from workers.tables import inbox, outbox
+from workers.tables import outbox
 
 EVENTS = 2000
 
@@ -45,18 +45,13 @@ def test_one_that_comes_twice_is_absorbed(stack: Stack) -> None:
 @pytest.mark.parametrize("how", ["raises", "breaks a statement", "changes too few rows"])
 def test_one_that_fails_does_not_harm_its_batch(stack: Stack, how: str) -> None:
     """The others are committed by the lane; it has its attempts in the pool, and then its dead letter."""
-    prefix = how.replace(" ", "-")
-    see(stack, *[f"{prefix}-a{number}" for number in range(30)])
-    see(stack, f"{prefix}-bad", how=how)
-    see(stack, *[f"{prefix}-z{number}" for number in range(30)])
-    until(lambda: stack.outcome("belt", f"{prefix}-bad") == "dead-lettered", what="its end")
+    prefix = amid_others(stack, "belt", how)
     assert processed(stack, f"{prefix}-") == 60
     assert in_lane(stack, f"{prefix}-") == 60
     names = [f"{prefix}-{letter}{number}" for letter in "az" for number in range(30)]
     assert set(notes(stack, names).values()) == {1}
     assert stack.effects("belt", f"{prefix}-bad") == []
-    attempts = select(inbox.c.attempts).where(inbox.c.event_id == f"{prefix}-bad")
-    assert stack.rows(attempts)[0].attempts == 2
+    assert attempts(stack, f"{prefix}-bad") == 2
     assert in_lane(stack, f"{prefix}-bad") == 0
     tried = [line for line in stack.log("belt").splitlines() if f'"{prefix}-bad"' in line and "in a batch" in line]
     assert len(tried) <= 1, "its second attempt comes from a delay, and goes to the pool at once"

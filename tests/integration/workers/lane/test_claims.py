@@ -6,8 +6,9 @@ import pytest
 from millrace.envelope import Envelope
 from sqlalchemy import select
 
+from tests.integration.workers.claims import first_claim
 from workers.database import begin, connect, reading
-from workers.inbox import DISCARDED, PROCESSED, Claim, Request
+from workers.inbox import DISCARDED, PROCESSED, Claim
 from workers.lane.claims import claim_all, claim_parameters
 from workers.migrate import migrate
 from workers.stores.store import Outcome
@@ -19,11 +20,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def held(id_: str) -> Claim:
     """A first attempt."""
-    envelope = Envelope(id=id_, source="/s", type=f"type {id_}", traceparent=TRACE if id_ == "1" else None)
-    request = Request(
-        group="g", envelope=envelope, fingerprint="f", generation=0, owner="me", lease_seconds=30, max_attempts=3
-    )
-    return Claim(request=request, attempt=1, fence=1)
+    return first_claim(Envelope(id=id_, source="/s", type=f"type {id_}", traceparent=TRACE if id_ == "1" else None))
 
 
 @pytest.mark.parametrize("chunk", [1, 100])
@@ -32,7 +29,7 @@ def test_all_is_on_record_as_it_was(database_url: str, chunk: int) -> None:
     engine = connect(database_url)
     ended = [(held(id_), Outcome(state=PROCESSED, milliseconds=0.1 + number)) for number, id_ in enumerate(IDS)]
     ended.append((held("dropped"), Outcome(state=DISCARDED, milliseconds=1e-7, error='no "use"\n')))
-    statement = claim_all(engine.dialect.name)
+    statement = claim_all(engine.dialect)
     for at in range(0, len(ended), chunk):
         with begin(engine) as connection:
             part = ended[at : at + chunk]

@@ -1,13 +1,14 @@
 """A group whose lane keeps no record: nothing is lost, and what comes twice runs twice."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
+from tests.integration.workers.lane import parcels
 from tests.integration.workers.lane.catalog import ParcelGauged
-from tests.integration.workers.lane.parcels import see
-from tests.integration.workers.sample_handlers import effects
+from tests.integration.workers.lane.parcels import amid_others, attempts, see
 from tests.integration.workers.stack import Stack, kill_tree, until
 from workers.tables import inbox, outbox
 
@@ -25,10 +26,7 @@ def gauged(stack: Stack, *names: str, how: str = "well") -> None:
     see(stack, *names, how=how, what=ParcelGauged)
 
 
-def noted(stack: Stack, prefix: str) -> tuple[int, int]:
-    """How many effects these events have had, and on how many of them."""
-    counted = select(func.count(), func.count(effects.c.order_id.distinct()))
-    return tuple(stack.rows(counted.where(effects.c.order_id.startswith(prefix), effects.c.who == "gauge"))[0])
+noted = partial(parcels.noted, who="gauge")
 
 
 def recorded(stack: Stack, prefix: str) -> Sequence[str]:
@@ -82,16 +80,11 @@ def test_what_is_published_has_the_same_id_each_time(stack: Stack) -> None:
 @pytest.mark.parametrize("how", ["raises", "breaks a statement"])
 def test_one_that_fails_has_its_attempts_and_its_letter(stack: Stack, how: str) -> None:
     """The others of its batch are not harmed, and leave no record."""
-    prefix = how.replace(" ", "-")
-    gauged(stack, *[f"{prefix}-a{number}" for number in range(30)])
-    gauged(stack, f"{prefix}-bad", how=how)
-    gauged(stack, *[f"{prefix}-z{number}" for number in range(30)])
-    until(lambda: stack.outcome("gauge", f"{prefix}-bad") == "dead-lettered", what="its end")
+    prefix = amid_others(stack, "gauge", how, ParcelGauged)
     settled(stack)
     assert noted(stack, prefix) == (60, 60)
     assert recorded(stack, prefix) == [f"{prefix}-bad"]
-    attempts = select(inbox.c.attempts).where(inbox.c.event_id == f"{prefix}-bad")
-    assert stack.rows(attempts)[0].attempts == 2
+    assert attempts(stack, f"{prefix}-bad") == 2
 
 
 def test_nothing_is_lost_when_the_worker_is_killed(stack: Stack) -> None:

@@ -11,10 +11,11 @@ from millrace.envelope import Envelope
 from sqlalchemy import Column, Engine, MetaData, Table, Text, func, insert, select
 from sqlalchemy.exc import OperationalError
 
+from tests.integration.workers.claims import first_claim
 from tests.integration.workers.stack import until
 from tests.postgres_server import by_way_of_proxy, fresh_database
 from workers.database import connect, is_outage, reading
-from workers.inbox import PROCESSED, Claim, Request
+from workers.inbox import PROCESSED
 from workers.lane.running import Ran
 from workers.lane.transaction import Sent, Taken, Transactions
 from workers.lane.work import BatchedWork
@@ -49,11 +50,7 @@ def ran(engine: Engine, *ids: str, marks: tuple[str, ...] = ()) -> list[Ran]:
     """Events whose handlers have ended, one of which leaves marks."""
     made = []
     for id_ in ids:
-        envelope = Envelope(id=id_, source="/s", type="order.placed")
-        request = Request(
-            group="g", envelope=envelope, fingerprint="f", generation=0, owner="me", lease_seconds=30, max_attempts=3
-        )
-        held = [Claim(request=request, attempt=1, fence=1)]
+        held = [first_claim(Envelope(id=id_, source="/s", type="order.placed"))]
         work = BatchedWork(engine, CATALOG, held, DatabaseStore(engine))
         for mark in marks if id_ == ids[0] else ():
             work.execute(insert(MARKS).values(mark=mark))
