@@ -77,7 +77,7 @@ bench-quick: .venv/.dev .venv-bench/.bench ## The main ratios, in less than four
 	@"$(BIN)/python" -m bench --quick $(BENCH_ARGS)
 
 clean: down ## Stop the stack and delete its data, the environment and the caches
-	rm -rf .local .venv .venv-bench .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .local .venv .venv-bench .venv-localstack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 requirements: .venv/.dev ## Resolve the pinned requirements anew from pyproject.toml
 	sh requirements/compile.sh
@@ -87,6 +87,9 @@ requirements: .venv/.dev ## Resolve the pinned requirements anew from pyproject.
 
 .venv/.dev: requirements/run.txt requirements/dev.txt pyproject.toml shared/pyproject.toml requirements/install.sh
 	@sh requirements/install.sh dev
+
+.venv-localstack/.localstack: localstack/requirements.txt requirements/install.sh
+	@sh requirements/install.sh localstack
 
 .venv-bench/.bench: requirements/bench.txt requirements/install.sh
 	@sh requirements/install.sh bench

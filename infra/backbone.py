@@ -13,7 +13,7 @@ class Backbone(pulumi.ComponentResource):
 
     def __init__(self, catalog: Catalog, host: VirtualHost) -> None:
         super().__init__("millrace:infra:Backbone", "backbone", None, pulumi.ResourceOptions(parent=host))
-        part = topology.backbone(catalog, host.name)
+        part = topology.backbone(catalog, host.name) + topology.aws_door(catalog, host.name)
         host.place(part, parent=self)
         self.users = [BrokerUser(user, host, parent=self) for user in part.users]
         self.register_outputs({"users": [user.name for user in self.users]})

@@ -3,7 +3,7 @@
 import pulumi
 import pulumi_rabbitmq as rabbitmq
 import pulumi_random as random
-from millrace.topology import User
+from millrace.broker_parts import User
 
 from infra.virtual_host import VirtualHost
 

@@ -2,6 +2,7 @@
 
 import pulumi
 from millrace import topology
+from millrace.broker_parts import Topology
 from millrace.declarations import Catalog, WorkerGroup
 
 from infra.broker_user import BrokerUser
@@ -19,6 +20,6 @@ class Group(pulumi.ComponentResource):
         made += [resource for user in self.users for resource in user.parts]
         # Each stamp after all else would be a number of dependencies that grows with the square of the events.
         first, *others = topology.stamps(catalog, group).exchanges
-        gate = host.place(topology.Topology(exchanges=(first,)), parent=self, after=made)
-        host.place(topology.Topology(exchanges=tuple(others)), parent=self, after=gate)
+        gate = host.place(Topology(exchanges=(first,)), parent=self, after=made)
+        host.place(Topology(exchanges=tuple(others)), parent=self, after=gate)
         self.register_outputs({"users": [user.name for user in self.users]})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pulumi
 import pulumi_rabbitmq as rabbitmq
-from millrace.topology import Binding, Exchange, Policy, Queue, Topology
+from millrace.broker_parts import Binding, Exchange, Policy, Queue, Topology
 
 from infra.settings import Settings
 

@@ -1,11 +1,16 @@
 #!/bin/sh
 # Makes .venv and installs requirements/run.txt or dev.txt into it: sh requirements/install.sh run|dev
 # Or makes .venv-bench, for what Millrace is measured against, which the tests must not meet: ... bench
+# Or .venv-localstack, for what stands in for AWS on this machine, whose pins fit nothing else: ... localstack
 set -eu
 cd "$(dirname "$0")/.."
 kind=$1
-venv=.venv
-[ "$kind" != bench ] || venv=.venv-bench
+file=requirements/$kind.txt
+case $kind in
+bench) venv=.venv-bench ;;
+localstack) venv=.venv-localstack file=localstack/requirements.txt ;;
+*) venv=.venv ;;
+esac
 began=$(date +%s)
 say() { echo "$(($(date +%s) - began)) s  $*"; }
 
@@ -33,15 +38,15 @@ if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$venv"
     python3 -m venv "$venv" >/dev/null 2>&1 || { rm -rf "$venv"; apt python3-venv; python3 -m venv "$venv"; }
 fi
-say "installing requirements/$kind.txt into $venv"
+say "installing $file into $venv"
 pip() { "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@"; }
-if [ "$kind" = bench ]; then # --no-deps: the file is complete, and overrides what one of the peers asks for
-    pip --require-hashes --no-deps -r requirements/bench.txt
-    touch "$venv/.bench"
+if [ "$venv" != .venv ]; then # --no-deps: the file is complete, and overrides what one of the peers asks for
+    pip --require-hashes --no-deps -r "$file"
+    touch "$venv/.$kind"
     say "$venv is ready"
     exit
 fi
-pip --require-hashes -r "requirements/$kind.txt"
+pip --require-hashes -r "$file"
 pip --no-deps --no-build-isolation -e ./shared -e .
 touch .venv/.run
 [ "$kind" = run ] || touch .venv/.dev

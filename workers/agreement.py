@@ -3,8 +3,9 @@
 import contextlib
 
 import amqp
+from millrace.broker_parts import Topology
 from millrace.publishing.addresses import connect_broker
-from millrace.topology import Topology, group_topology, stamps
+from millrace.topology import group_topology, stamps
 
 from workers.runtime import Runtime
 from workers.topology_check import broker_state, settled

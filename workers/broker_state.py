@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import httpx
-from millrace.topology import TopicPermission, User
+from millrace.broker_parts import TopicPermission, User
 
 _FORBIDDEN = 401, 403
 

@@ -59,7 +59,8 @@ class Keeper:
         )
         self._channel = self._connection.channel()
         self._channel.basic_qos(0, PREFETCH, False)
-        for queue in (*(names.dead_queue(group.name) for group in self._catalog.groups), names.PARKED, names.REJECTED):
+        groups = (*self._catalog.groups, *self._catalog.functions)
+        for queue in (*(names.dead_queue(group.name) for group in groups), names.PARKED, names.REJECTED):
             self._channel.basic_consume(queue, callback=self._letter_came(queue), on_cancel=self._cancelled)
         offset = {"x-stream-offset": self._offset()}
         self._channel.basic_consume(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from millrace import names
-from millrace.topology import Binding, Policy, Queue, Topology, User
+from millrace.broker_parts import Binding, Policy, Queue, Topology, User
 
 from workers.broker_state import BrokerState, BrokerUnreadable, QueueState, broker_state
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from types import UnionType
 
 from millrace.errors import DeclarationError
 
@@ -29,7 +30,7 @@ def require_no_wildcard(where: str, name: object) -> None:
     require(plain, where, expected, name)
 
 
-def require_sequence(where: str, of: str, kind: type, values: object) -> tuple[object, ...]:
+def require_sequence(where: str, of: str, kind: type | UnionType, values: object) -> tuple[object, ...]:
     """The values as a tuple; raises DeclarationError unless they are a sequence of this kind."""
     if not isinstance(values, Sequence) or isinstance(values, str):
         raise DeclarationError(where, f"a sequence of {of}", values)

@@ -1,18 +1,31 @@
 """What a catalog is made of: frozen declarations, each checked when it is made."""
 
-import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
-from typing import ClassVar
+from types import UnionType
 
-from pydantic import BaseModel, ConfigDict
-from pydantic.alias_generators import to_camel
-
-from millrace.checks import lasts, require, require_distinct, require_no_wildcard, require_sequence, within
+from millrace.checks import lasts, require, require_distinct, require_no_wildcard, require_sequence
 from millrace.errors import UnknownEventType
+from millrace.functions import Function, LambdaGroup, PlainFunction, Topic
+from millrace.payload import Payload
+from millrace.retry import Retry
+
+__all__ = [
+    "LANE_RUNTIME",
+    "Catalog",
+    "Event",
+    "LambdaGroup",
+    "Payload",
+    "PlainFunction",
+    "Retry",
+    "Service",
+    "Topic",
+    "WorkerGroup",
+    "seconds",
+]
 
 #: Lower-case words joined by dots; the routing key of AMQP, with room for a delay's prefix (56 bytes).
 EVENT_TYPE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
@@ -23,10 +36,11 @@ GROUP_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 MAX_GROUP_NAME_LENGTH = 40
 #: Names that Millrace's own queues and exchanges bear.
 RESERVED_NAMES = frozenset(
-    {"in", "events", "groups", "dead", "unrouted", "parked", "rejected", "accepted", "celery", "celeryev", "all"}
+    {
+        *("in", "events", "groups", "dead", "unrouted", "parked", "rejected", "accepted", "outward"),
+        *("celery", "celeryev", "all"),
+    }
 )
-#: The longest delay that 28 binary levels hold is eight years; a month is the longest that is sensible.
-MAX_DELAY = timedelta(days=30)
 #: A group whose handlers are declared to end within this has a lane: the loop that runs them still turns in time.
 LANE_RUNTIME = timedelta(seconds=0.5)
 
@@ -36,34 +50,19 @@ def seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
 
 
-class Payload(BaseModel):
-    """The base of all payloads: frozen, unknown fields refused, camelCase names accepted too."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        loc_by_alias=False,
-        ser_json_inf_nan="constants",
-        allow_inf_nan=False,
-    )
-
-    event_type: ClassVar[str]
-    schema_version: ClassVar[int] = 1
-
-
 @dataclass(frozen=True)
 class Event:
     """One event type: its payload model, the names others may call it by.
 
     `may_wait` says that this type is meant to wait in `parked` for a group still to come, so no alert is due.
+    `public` is the SNS topic through which others publish it, `forwarded` the one to which each accepted event goes.
     """
 
     payload: type[Payload]
     aliases: Sequence[str] = field(default=(), kw_only=True)
     may_wait: bool = field(default=False, kw_only=True)
+    public: Topic | None = field(default=None, kw_only=True)
+    forwarded: Topic | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         is_model = isinstance(self.payload, type) and issubclass(self.payload, Payload)
@@ -81,39 +80,16 @@ class Event:
             require_no_wildcard(f"{self.type}: alias", alias)
             good = ALIAS.fullmatch(alias) and len(alias) <= MAX_EVENT_TYPE_LENGTH
             require(bool(good), f"{self.type}: alias", "letters, digits, dots, dashes and underscores", alias)
+        for name in ("public", "forwarded"):
+            topic = getattr(self, name)
+            require(topic is None or isinstance(topic, Topic), f"{self.type}: {name}", "a Topic", topic)
+        once = self.public is None or self.forwarded is None
+        require(once, f"{self.type}: forwarded", "unset where the type is public (what goes out would come in)", True)
 
     @property
     def type(self) -> str:
         """The event type, which is also its routing key and its Celery task name."""
         return self.payload.event_type
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retry:
-    """How often a failing event is tried, and how long it waits between: delay x factor^n, jitter either way."""
-
-    attempts: int = 5
-    delay: timedelta = timedelta(seconds=2)
-    factor: float = 3.0
-    longest_delay: timedelta = timedelta(minutes=10)
-    jitter: float = 0.1
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.attempts, int) and within(1, self.attempts, 100)
-        require(whole, "Retry.attempts", "a whole number, 1 to 100", self.attempts)
-        delays = lasts(timedelta(seconds=1), self.delay, MAX_DELAY)
-        require(delays, "Retry.delay", "a timedelta, 1 second to 30 days", self.delay)
-        in_range = lasts(self.delay, self.longest_delay, MAX_DELAY)
-        require(in_range, "Retry.longest_delay", "a timedelta between Retry.delay and 30 days", self.longest_delay)
-        require(within(1, self.factor, 100), "Retry.factor", "1 to 100", self.factor)
-        require(within(0, self.jitter, 0.5), "Retry.jitter", "0 to 0.5", self.jitter)
-
-    def delay_after(self, attempt: int) -> int:
-        """Whole seconds to wait after the given failed attempt (1 is the first), jitter included."""
-        grown = self.delay.total_seconds() * self.factor ** min(attempt - 1, 100)
-        bounded = min(grown, self.longest_delay.total_seconds())
-        spread = bounded * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311
-        return max(1, round(spread))
 
 
 @dataclass(frozen=True)
@@ -192,16 +168,15 @@ class Catalog:
     events: Sequence[Event]
     groups: Sequence[WorkerGroup]
     services: Sequence[Service] = ()
+    functions: Sequence[Function] = ()
 
     def __post_init__(self) -> None:
-        for what, kind in (("events", Event), ("groups", WorkerGroup), ("services", Service)):
-            object.__setattr__(
-                self, what, require_sequence(f"Catalog.{what}", f"{kind.__name__}s", kind, getattr(self, what))
-            )
+        for what, of, kind in _PARTS:
+            object.__setattr__(self, what, require_sequence(f"Catalog.{what}", of, kind, getattr(self, what)))
         require_distinct(
             "event types and aliases", [name for event in self.events for name in (event.type, *event.aliases)]
         )
-        require_distinct("group names", [group.name for group in self.groups])
+        require_distinct("group names", [one.name for one in (*self.groups, *self.functions)])
         require_distinct("service names", [service.name for service in self.services])
         declared = {event.payload for event in self.events}
         for group in self.groups:
@@ -214,6 +189,20 @@ class Catalog:
         events = [name for event in self.events for name in (event.type, *event.aliases)]
         require_distinct("event types, aliases and tasks", events + tasks)
         self._require_apart()
+        self._require_topics()
+
+    def _require_topics(self) -> None:
+        """Each topic has a name of its own, and functions handle only what comes through one."""
+        given = [topic.name for event in self.events if (topic := event.public or event.forwarded) and topic.name]
+        require_distinct("names of topics", given)
+        with_topic = {event.payload for event in self.events if event.public or event.forwarded}
+        for function in self.functions:
+            require(function.name not in RESERVED_NAMES, f"function {function.name}", "no name of Millrace's own", "it")
+            handled = function.handles if isinstance(function, LambdaGroup) else (function.handles,)
+            require_distinct(f"{function.name}: handles", [payload.event_type for payload in handled])
+            for payload in handled:
+                expected = "payload classes of events that are public or forwarded"
+                require(payload in with_topic, f"{function.name}: handles", expected, payload)
 
     def _require_apart(self) -> None:
         """Refuse keys of which one ends in the other: delayed messages are matched by the end of their key."""
@@ -245,6 +234,27 @@ class Catalog:
         """The groups that handle this event type, in the catalog's order."""
         return tuple(g for g in self.groups if any(p.event_type == type_ for p in g.handles))
 
+    def functions_for(self, type_: str) -> tuple[Function, ...]:
+        """The functions that handle this event type, in the catalog's order."""
+        return tuple(one for one in self.functions if type_ in one.handled_types)
+
+    def lambda_group(self, name: str) -> LambdaGroup:
+        """The Lambda group of this name; raises KeyError."""
+        for function in self.functions:
+            if isinstance(function, LambdaGroup) and function.name == name:
+                return function
+        raise KeyError(name)
+
+    @property
+    def lambda_groups(self) -> tuple[LambdaGroup, ...]:
+        """The functions that are groups, with an inbox."""
+        return tuple(one for one in self.functions if isinstance(one, LambdaGroup))
+
+    @property
+    def uses_aws(self) -> bool:
+        """Whether anything of it lies at AWS."""
+        return bool(self.functions) or any(event.public or event.forwarded for event in self.events)
+
     def task_owner(self, type_: str) -> WorkerGroup | None:
         """The group that has this type as one of its own tasks, if any."""
         return self._task_owners.get(type_)
@@ -265,3 +275,11 @@ class Catalog:
         """By every name; looked at for each event, so it must not take longer in a large catalog."""
         events = {name: event.payload for event in self.events for name in (event.type, *event.aliases)}
         return {**events, **{payload.event_type: payload for group in self.groups for payload in group.tasks}}
+
+
+_PARTS: tuple[tuple[str, str, type | UnionType], ...] = (
+    ("events", "Events", Event),
+    ("groups", "WorkerGroups", WorkerGroup),
+    ("services", "Services", Service),
+    ("functions", "LambdaGroups and PlainFunctions", Function),
+)

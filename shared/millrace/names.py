@@ -8,6 +8,8 @@ UNROUTED = "unrouted"
 PARKED = "parked"
 REJECTED = "rejected"
 ACCEPTED = "accepted"
+#: The queue of what goes to AWS: forwarded event types, and what is for a function alone.
+OUTWARD = "outward"
 
 #: Celery's own exchanges; the workers' broker users may not declare them.
 PIDBOX = "celery.pidbox"
@@ -78,7 +80,7 @@ def service_user(vhost: str, service: str) -> str:
 
 
 def own_user(vhost: str, purpose: str) -> str:
-    """The broker user of one of Millrace's own processes: relay, keeper, monitor or flower."""
+    """The broker user of one of Millrace's own processes: relay, keeper, monitor, flower, ingress or egress."""
     return f"{vhost}.{purpose}"
 
 

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 from millrace import names
+from millrace.broker_parts import Binding, Exchange, Policy, Queue, TopicPermission, Topology, User
 from millrace.declarations import Catalog, Service, WorkerGroup
 
 #: The log of accepted events is kept this long (design: 30 days).
@@ -18,91 +18,9 @@ DELIVERY_LIMIT = 1_000
 TRANSIT_DELIVERY_LIMIT = 1_000_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
-    """A durable exchange."""
-
-    name: str
-    kind: str = "topic"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Queue:
-    """A durable queue; all but its type is set by policy, except where kombu fixes the arguments (delays)."""
-
-    name: str
-    kind: str = "quorum"
-    arguments: Mapping[str, str | int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Binding:
-    """A binding from an exchange to a queue or another exchange."""
-
-    source: str
-    destination: str
-    key: str
-    to_exchange: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Policy:
-    """The one policy of one queue or exchange (`pattern` matches just its name)."""
-
-    name: str
-    target: str
-    definition: Mapping[str, str | int]
-    apply_to: str = "queues"
-
-    @property
-    def pattern(self) -> str:
-        """The regular expression that matches just the target."""
-        return f"^{re.escape(self.target)}$"
-
-
-@dataclass(frozen=True, kw_only=True)
-class TopicPermission:
-    """Which routing keys a user may write to a topic exchange."""
-
-    exchange: str
-    write: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class User:
-    """A broker user with its permissions (regular expressions) on the stack's vhost."""
-
-    name: str
-    configure: str = "^$"
-    write: str = "^$"
-    read: str = "^$"
-    tags: tuple[str, ...] = ()
-    topics: tuple[TopicPermission, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Topology:
-    """All that one part of a stack needs; parts can be added up."""
-
-    exchanges: tuple[Exchange, ...] = ()
-    queues: tuple[Queue, ...] = ()
-    bindings: tuple[Binding, ...] = ()
-    policies: tuple[Policy, ...] = ()
-    users: tuple[User, ...] = ()
-
-    def __add__(self, other: "Topology") -> "Topology":
-        return Topology(
-            exchanges=self.exchanges + other.exchanges,
-            queues=self.queues + other.queues,
-            bindings=self.bindings + other.bindings,
-            policies=self.policies + other.policies,
-            users=self.users + other.users,
-        )
-
-
 def topology(catalog: Catalog, vhost: str) -> Topology:
     """Everything of one stack."""
-    whole = backbone(catalog, vhost) + delays()
+    whole = backbone(catalog, vhost) + delays() + aws_door(catalog, vhost)
     for group in catalog.groups:
         whole += group_topology(catalog, group, vhost) + stamps(catalog, group)
     return whole + Topology(users=tuple(service_user(service, vhost) for service in catalog.services))
@@ -167,6 +85,40 @@ def delays() -> Topology:
         bindings.append(Binding(source=here, destination=here, key=f"{skipped}1.#"))
         bindings.append(Binding(source=here, destination=after, key=f"{skipped}0.#", to_exchange=True))
     return Topology(exchanges=tuple(exchanges), queues=tuple(queues), bindings=tuple(bindings))
+
+
+def aws_door(catalog: Catalog, vhost: str) -> Topology:
+    """What the AWS door needs at the broker: the queue of what goes out, functions' dead letters, two users.
+
+    Nothing where the catalog has nothing at AWS.
+    """
+    if not catalog.uses_aws:
+        return Topology()
+    functions = [names.group_key(function.name) for function in catalog.functions]
+    outward = [
+        Binding(source=names.EVENTS, destination=names.OUTWARD, key=key)
+        for event in catalog.events
+        if event.forwarded
+        for key in (event.type, *event.aliases)
+    ]
+    outward += [Binding(source=names.GROUPS, destination=names.OUTWARD, key=key) for key in functions]
+    dead = [(names.dead_queue(function.name), names.group_key(function.name)) for function in catalog.functions]
+    transit = {"delivery-limit": TRANSIT_DELIVERY_LIMIT}
+    own_dead = f"^({'|'.join(map(re.escape, functions))})$" if functions else "^$"
+    ingress = User(
+        name=names.own_user(vhost, "ingress"),
+        write=f"^({names.IN}|{names.REJECTED}|{names.DEAD})$",
+        topics=(TopicPermission(exchange=names.DEAD, write=own_dead),),
+    )
+    return Topology(
+        queues=(Queue(name=names.OUTWARD), *(Queue(name=queue) for queue, _ in dead)),
+        bindings=(*outward, *(Binding(source=names.DEAD, destination=queue, key=key) for queue, key in dead)),
+        policies=tuple(
+            Policy(name=queue, target=queue, definition=transit)
+            for queue in (names.OUTWARD, *(name for name, _ in dead))
+        ),
+        users=(ingress, User(name=names.own_user(vhost, "egress"), read=f"^{names.OUTWARD}$")),
+    )
 
 
 def group_topology(catalog: Catalog, group: WorkerGroup, vhost: str) -> Topology:

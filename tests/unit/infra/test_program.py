@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from millrace.broker_parts import Binding
 from millrace.catalog import CATALOG
-from millrace.topology import Binding, group_topology, stamps, topology
+from millrace.topology import group_topology, stamps, topology
 from pulumi.runtime import mocks
 
 from bench.many import catalog_of

@@ -7,9 +7,10 @@ import pytest
 from kombu import Connection
 from kombu.transport.native_delayed_delivery import declare_native_delayed_delivery_exchanges_and_queues
 from millrace import Catalog, Event, WorkerGroup, names
+from millrace.broker_parts import Topology, User
 from millrace.catalog import CATALOG
 from millrace.events import AccountCreated, UserSignedUp
-from millrace.topology import Topology, User, delays, group_topology, stamps, topology
+from millrace.topology import delays, group_topology, stamps, topology
 
 VHOST = "millrace-test"
 #: Every name is a prefix, a suffix or a near miss of another one.

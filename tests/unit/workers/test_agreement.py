@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import amqp
 import pytest
-from millrace.topology import Exchange, Topology
+from millrace.broker_parts import Exchange, Topology
 
 from workers import agreement
 from workers.agreement import Disagreement, missing_stamps

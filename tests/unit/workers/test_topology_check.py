@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 import pytest
+from millrace.broker_parts import Topology
 from millrace.catalog import CATALOG
-from millrace.topology import Topology, group_topology, topology
+from millrace.topology import group_topology, topology
 
 from workers import topology_check
 from workers.broker_state import BrokerState, ExchangeState, QueueState
