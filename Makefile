@@ -29,11 +29,11 @@ check: .venv/.dev ## Style, types, imports between the rooms, generated document
 	"$(BIN)/lint-imports"
 	"$(BIN)/python" -m operations.docs --check
 
-test: .venv/.dev ## Install what the tests need (as root) and run them
+test: .venv/.dev .venv-localstack/.localstack ## Install what the tests need (as root) and run them
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m "not long and not cluster" $(PYTEST_ARGS)
 
-test-long: .venv/.dev ## The tests that take many seconds each: relays killed, lines lost, rollouts, stores cut at each step
+test-long: .venv/.dev .venv-localstack/.localstack ## The tests that take many seconds each: relays killed, lines lost, rollouts, stores cut at each step
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m long $(PYTEST_ARGS)
 

@@ -10,6 +10,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from operations.faults.postgres import find_postgres
+from operations.local.localstack import why_not
+from tests.localstack_server import Aws, fresh_account, running_localstack
 from tests.postgres_server import fresh_database, running_postgres
 from tests.processes_left import processes_left
 from tests.real_servers import Broker, missing, own_broker
@@ -63,6 +65,22 @@ def postgres_url() -> Iterator[str]:
         missing("PostgreSQL", "`make test` as root installs it; else install postgresql.")
     with running_postgres(programs) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def localstack() -> Iterator[str]:
+    """The run's own LocalStack, started at first use: its endpoint."""
+    problem = why_not()
+    if problem:
+        missing("LocalStack", problem)
+    with running_localstack() as url:
+        yield url
+
+
+@pytest.fixture
+def aws(localstack: str) -> Aws:
+    """An empty account at the run's LocalStack."""
+    return fresh_account(localstack)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -9,10 +9,10 @@ from collections.abc import Callable, Mapping
 
 import amqp
 from millrace import names
+from millrace.declarations import WorkerGroup
 from millrace.derived import timing
 from millrace.publishing.addresses import connect_broker
 from millrace.publishing.store_clock import store_now
-from millrace.declarations import WorkerGroup
 from millrace.retry import MAX_DELAY
 from sqlalchemy import Engine, func, select, update
 

@@ -34,6 +34,10 @@ class Settings:
     metrics_port: int | None = None
     smtp_url: str = field(default="smtp://127.0.0.1:25", repr=False)
     concurrency: int = 2
+    #: where AWS is, for what runs at its door; an endpoint is that of a stand-in (LocalStack)
+    aws_region: str | None = None
+    aws_account: str | None = None
+    aws_endpoint: str | None = None
     #: how long outcomes, closed letters, published outbox rows and the index of accepted events are kept
     retention_days: int = 30
     #: module:attribute of the catalog, and the package with one module of handlers per group
