@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from kombu import Connection
 from kombu.transport.native_delayed_delivery import declare_native_delayed_delivery_exchanges_and_queues
-from millrace import Catalog, Event, WorkerGroup, names
+from millrace import Catalog, Event, LambdaGroup, PlainFunction, Topic, WorkerGroup, names
 from millrace.broker_parts import Topology, User
 from millrace.catalog import CATALOG
 from millrace.events import AccountCreated, UserSignedUp
-from millrace.topology import delays, group_topology, stamps, topology
+from millrace.topology import aws_door, delays, group_topology, stamps, topology
 
 VHOST = "millrace-test"
 #: Every name is a prefix, a suffix or a near miss of another one.
@@ -254,3 +254,59 @@ def test_parts_add_up() -> None:
     assert both.exchanges == one.exchanges + other.exchanges
     assert both.queues == one.queues
     assert Topology() + one == one
+
+
+AT_AWS = Catalog(
+    events=[
+        Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
+        Event(AccountCreated, aliases=["ACCOUNT"], forwarded=Topic()),
+    ],
+    groups=[WorkerGroup("signup", handles=[UserSignedUp])],
+    functions=[
+        LambdaGroup("audit", handles=[UserSignedUp]),
+        PlainFunction("plain", handles=UserSignedUp, handler="consumer.lambda_handler"),
+    ],
+)
+
+
+def test_a_catalog_without_aws_has_no_door_to_it() -> None:
+    assert aws_door(CLOSE, VHOST) == Topology()
+
+
+def test_what_goes_to_aws_is_what_is_forwarded_and_what_is_for_a_function_alone() -> None:
+    out = {(one.source, one.key) for one in aws_door(AT_AWS, VHOST).bindings if one.destination == "outward"}
+    assert out == {
+        ("events", "account.created"),
+        ("events", "ACCOUNT"),
+        ("groups", "group.audit"),
+        ("groups", "group.plain"),
+    }
+
+
+def test_each_function_has_dead_letters_and_nothing_of_a_worker_group() -> None:
+    whole = topology(AT_AWS, VHOST)
+    queues = {queue.name for queue in whole.queues}
+    assert {"outward", "dead.audit", "dead.plain"} <= queues
+    assert not {"audit", "plain"} & queues
+    governed = {policy.target for policy in whole.policies}
+    assert {"outward", "dead.audit", "dead.plain"} <= governed
+
+
+def test_the_ingress_may_write_events_rejects_and_dead_letters_of_functions_only() -> None:
+    users = {user.name: user for user in aws_door(AT_AWS, VHOST).users}
+    ingress, egress = users[f"{VHOST}.ingress"], users[f"{VHOST}.egress"]
+    assert [
+        name for name in ("in", "rejected", "dead", "events", "groups", "delay") if re.search(ingress.write, name)
+    ] == [
+        "in",
+        "rejected",
+        "dead",
+    ]
+    assert (ingress.read, ingress.configure, egress.write, egress.configure) == ("^$",) * 4
+    [topic] = ingress.topics
+    assert topic.exchange == "dead"
+    assert [key for key in ("group.audit", "group.plain", "group.signup") if re.search(topic.write, key)] == [
+        "group.audit",
+        "group.plain",
+    ]
+    assert [name for name in ("outward", "signup", "dead.audit") if re.search(egress.read, name)] == ["outward"]
