@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from millrace import names
+from millrace import aws_names, names
 from millrace.declarations import Catalog
 from millrace.errors import UnknownEventType
 
@@ -55,6 +55,7 @@ def alerts(situation: Situation, catalog: Catalog) -> list[Alert]:
         *_rejected(situation),
         *_keeper(situation, catalog),
         *_retention(situation),
+        *_aws(situation),
     ]
 
 
@@ -81,7 +82,7 @@ def _processes(situation: Situation) -> Iterator[Alert]:
 
 def _dead_letters(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
     open_letters = dict(situation.store.dead_letters)
-    for group in catalog.groups:
+    for group in (*catalog.groups, *catalog.functions):
         if on_the_way := situation.transit(names.dead_queue(group.name)):
             open_letters[group.name] = open_letters.get(group.name, 0) + on_the_way
     for name, count in sorted(open_letters.items()):
@@ -149,7 +150,8 @@ def _keeper(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
     todo = "`millrace logs keeper`; nothing is lost, the messages wait in their queue"
     if names.PARKED in situation.queues and not situation.queue(names.PARKED).consumers:
         yield Alert(kind="no keeper", concerns="keeper", what="nobody moves letters to the store", todo=todo)
-    for name in [names.PARKED, names.REJECTED, *(names.dead_queue(group.name) for group in catalog.groups)]:
+    groups = (*catalog.groups, *catalog.functions)
+    for name in [names.PARKED, names.REJECTED, *(names.dead_queue(group.name) for group in groups)]:
         if count := situation.transit(name):
             kind = "keeper lag" if count >= TRANSIT_MESSAGES else "keeper stuck"
             yield Alert(kind=kind, concerns=name, what=f"{count} messages are not moved to the store", todo=todo)
@@ -161,3 +163,21 @@ def _retention(situation: Situation) -> Iterator[Alert]:
         what = f"no round of the retention has ended well for {age / 3600:.0f} hours, old rows stay"
         todo = "`millrace logs keeper` says why (service retention)"
         yield Alert(kind="retention", concerns="keeper", what=what, todo=todo)
+
+
+def _aws(situation: Situation) -> Iterator[Alert]:
+    if situation.sqs is None:
+        return
+    if situation.sqs.problem:
+        todo = "`millrace logs localstack` on this machine; events from other doors are not concerned"
+        yield Alert(kind="no AWS", concerns="aws", what=situation.sqs.problem, todo=todo)
+    if names.OUTWARD in situation.queues and not situation.queue(names.OUTWARD).consumers:
+        what = f"nobody sends to AWS, {situation.queue(names.OUTWARD).messages} events wait"
+        yield Alert(kind="no consumer", concerns=names.OUTWARD, what=what, todo="`millrace logs egress` says why")
+    for name, queue in situation.sqs.queues.items():
+        dead = name.endswith(aws_names.dead_queue(""))
+        if queue.ready >= (TRANSIT_MESSAGES if dead else MANY_WAITING):
+            todo = (
+                "`millrace logs ingress`" if dead else "`millrace logs ingress`, or the function's; give it more copies"
+            )
+            yield Alert(kind="waiting", concerns=name, what=f"{queue.ready} messages wait in SQS", todo=todo)

@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote, urlsplit
 from millrace import names
 from millrace.declarations import Catalog
 
+from operations.aws_place import AwsPlace, aws_place
+
 ROOT = Path(__file__).resolve().parents[1]
 STATE_DIRECTORY = ROOT / ".local"
 
@@ -68,6 +70,10 @@ class Connections:
         if path and not Path(path).exists():
             raise NotRunning(f"there is no database at {path}: run `make up` (or set MILLRACE_DATABASE_URL)")
         return url
+
+    def aws(self) -> AwsPlace | None:
+        """Where AWS is: the environment's, else the local stack's LocalStack; None if neither is known."""
+        return aws_place(self.stack.get("aws", {}), self.environment)
 
     def _management(self, user: str, password: str) -> str:
         parts = urlsplit(str(self._of_stack("management", "MILLRACE_MONITORING_URL")))

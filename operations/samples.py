@@ -12,6 +12,7 @@ from millrace.publishing import Publisher
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Connection, Engine, select
 
+from operations.function_outcomes import FunctionOutcomes
 from operations.why import UNKNOWN, Report, why
 from workers.database import connect, reading
 from workers.tables import accepted, outbox
@@ -27,7 +28,9 @@ def sample_payloads() -> list[tuple[str, dict[str, Any]]]:
     return [("user.signed_up", {"user_id": f"{person}-{run}", "email": f"{person}@example.org"}) for person in _PEOPLE]
 
 
-def run_samples(catalog: Catalog, broker_url: str, database_url: str, say: Callable[[str], None]) -> list[Report]:
+def run_samples(
+    catalog: Catalog, broker_url: str, database_url: str, say: Callable[[str], None], functions: FunctionOutcomes
+) -> list[Report]:
     """Publish the samples that the catalog knows and report on all events that came of them, oldest first."""
     engine = connect(database_url)
     try:
@@ -38,7 +41,7 @@ def run_samples(catalog: Catalog, broker_url: str, database_url: str, say: Calla
             say("no sample events: the catalog has no user.signed_up any more")
             return []
         say(f"published {len(published)} sample events")
-        return _followed(engine, catalog, published, began)
+        return _followed(engine, catalog, published, began, functions)
     finally:
         engine.dispose()
 
@@ -52,12 +55,15 @@ def _publish(catalog: Catalog, broker_url: str) -> list[str]:
         return publisher.publish_many(payloads)
 
 
-def _followed(engine: Engine, catalog: Catalog, published: list[str], began: float) -> list[Report]:
+def _followed(
+    engine: Engine, catalog: Catalog, published: list[str], began: float, functions: FunctionOutcomes
+) -> list[Report]:
     """The reports once nothing is in flight, or as they are when the time is over."""
     deadline = time.monotonic() + FOLLOW_SECONDS
     while True:
         with reading(engine) as connection:
-            reports = [why(connection, catalog, event_id) for event_id in _since(connection, published, began)]
+            ids = _since(connection, published, began)
+            reports = [why(connection, catalog, event_id, functions=functions) for event_id in ids]
         unsettled = [report for report in reports if report["state"] in ("in flight", UNKNOWN)]
         if not unsettled or time.monotonic() > deadline:
             return [report for report in reports if not _is_own_task(report["type"], catalog)]

@@ -7,6 +7,7 @@ from millrace.declarations import Catalog
 
 from operations.connections import Connections
 from operations.queue_numbers import queue_numbers
+from operations.sqs_numbers import sqs_numbers
 from operations.status import ProcessNumbers, Situation
 from operations.store_numbers import store_numbers
 from operations.troubles import in_trouble
@@ -25,7 +26,12 @@ def read_situation(where: Connections, catalog: Catalog) -> Situation:
     processes = read_processes(where.directory, catalog)
     trouble = in_trouble(where.stack.get("metrics", {}))
     return Situation(
-        queues=queues, store=store, processes=processes, flower=where.stack.get("flower", {}), trouble=trouble
+        queues=queues,
+        store=store,
+        processes=processes,
+        flower=where.stack.get("flower", {}),
+        sqs=sqs_numbers(where.aws(), where.stack.get("aws", {}), catalog, where.vhost),
+        trouble=trouble,
     )
 
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from millrace import names
+from millrace import aws_names, names
 from millrace.declarations import Catalog, WorkerGroup
 
 from operations.queue_numbers import QueueNumbers
+from operations.sqs_numbers import SqsNumbers
 from operations.store_numbers import StoreNumbers
 
 
@@ -30,6 +31,8 @@ class Situation:
     store: StoreNumbers
     processes: Sequence[ProcessNumbers] | None = None
     flower: Mapping[str, Any] = field(default_factory=dict)
+    #: the queues of the AWS door; None where the catalog has nothing there
+    sqs: SqsNumbers | None = None
     #: services that failed and have not run well since, by their own word
     trouble: Sequence[str] = ()
 
@@ -42,7 +45,7 @@ class Situation:
         return self.queue(name).messages
 
 
-def status(situation: Situation, catalog: Catalog) -> dict[str, Any]:
+def status(situation: Situation, catalog: Catalog, vhost: str) -> dict[str, Any]:
     """What `millrace status --json` prints."""
     store = situation.store
     return {
@@ -60,7 +63,36 @@ def status(situation: Situation, catalog: Catalog) -> dict[str, Any]:
             for process in situation.processes or ()
         },
         "flower": dict(situation.flower),
+        "aws": _aws(situation, catalog, vhost),
     }
+
+
+def _aws(situation: Situation, catalog: Catalog, vhost: str) -> dict[str, Any] | None:
+    """The AWS door: what waits to come in, by event type, what waits for each function, and what is to go out."""
+    sqs = situation.sqs
+    if sqs is None:
+        return None
+    coming = {event.type: aws_names.ingress_queue(vhost, event.type) for event in catalog.events if event.public}
+    functions = {one.name: aws_names.function_queue(vhost, one.name) for one in catalog.functions}
+    letters = situation.store.dead_letters
+    return {
+        "problem": sqs.problem,
+        "ingress": {type_: _waiting(sqs, queue) for type_, queue in coming.items()},
+        "functions": {
+            name: {
+                **_waiting(sqs, queue),
+                "dead_letters": letters.get(name, 0) + situation.transit(names.dead_queue(name)),
+            }
+            for name, queue in functions.items()
+        },
+        "outward": situation.transit(names.OUTWARD),
+    }
+
+
+def _waiting(sqs: SqsNumbers, queue: str) -> dict[str, int]:
+    numbers = sqs.waiting(queue)
+    dead = sqs.waiting(aws_names.dead_queue(queue))
+    return {"ready": numbers.ready, "in_flight": numbers.unacknowledged, "dead": dead.messages}
 
 
 def _group(situation: Situation, declared: WorkerGroup) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from millrace.errors import UnknownEventType
 from sqlalchemy import Connection
 
 from operations.event_facts import EventFacts, Row, event_facts, precedes
+from operations.function_outcomes import FunctionOutcomes
 from workers.received import CELERY_SOURCE
 
 #: Where one word must do, the earlier counts (design, section 1).
@@ -19,6 +20,8 @@ WORST_FIRST = ("dead-lettered", "in flight", "parked", "discarded", "processed",
 NOT_RECORDED = WORST_FIRST[-1]
 FINAL = frozenset({"dead-lettered", "discarded", "processed"})
 UNKNOWN = "unknown"
+#: Why a function's record is not known where nobody has looked at it.
+NOT_ASKED = "the function's inbox was not asked"
 #: Accepted before the group was there: no outcome of the event, so it never counts.
 NOT_ADDRESSED = "not addressed"
 
@@ -31,11 +34,18 @@ def worst(outcomes: Iterable[str]) -> str:
     return next((outcome for outcome in WORST_FIRST if outcome in found), UNKNOWN)
 
 
-def why(connection: Connection, catalog: Catalog, event_id: str, source: str | None = None) -> Report:
+def why(
+    connection: Connection,
+    catalog: Catalog,
+    event_id: str,
+    source: str | None = None,
+    functions: FunctionOutcomes | None = None,
+) -> Report:
     """The report on an event id: of one source, or of all of them with the worst outcome of each group."""
     everything = event_facts(connection, event_id)
+    problem = functions.add_to(everything, event_id) if functions else NOT_ASKED
     chosen = [facts for facts in everything if source is None or facts.source == source]
-    reports = [report_of(facts, catalog, partial(precedes, connection)) for facts in chosen]
+    reports = [report_of(facts, catalog, partial(precedes, connection), problem) for facts in chosen]
     sources = sorted(facts.source for facts in everything if facts.source is not None)
     groups: dict[str, Report] = {}
     for name in dict.fromkeys(name for report in reports for name in report["groups"]):
@@ -53,9 +63,14 @@ def why(connection: Connection, catalog: Catalog, event_id: str, source: str | N
     }
 
 
-def report_of(facts: EventFacts, catalog: Catalog, precedes: Callable[[EventFacts, str], bool]) -> Report:
-    """The report on one event of one source; `precedes` tells whether the event is older than a group."""
-    unrecorded = {group.name for group in catalog.groups if group.idempotent}
+def report_of(
+    facts: EventFacts, catalog: Catalog, precedes: Callable[[EventFacts, str], bool], problem: str | None = None
+) -> Report:
+    """The report on one event of one source; `precedes` tells whether the event is older than a group.
+
+    `problem` says why nothing is known of what functions have on record.
+    """
+    unrecorded = _without_record(catalog, problem)
     groups = {
         name: {**_outcome(facts, name, recorded=name not in unrecorded), "source": facts.source}
         for name in _groups(facts, catalog)
@@ -66,6 +81,9 @@ def report_of(facts: EventFacts, catalog: Catalog, precedes: Callable[[EventFact
         for name in without_trace:
             if precedes(facts, name):
                 groups[name]["outcome"] = NOT_ADDRESSED
+    for function in catalog.lambda_groups if problem else ():
+        if groups.get(function.name, {}).get("outcome") == NOT_RECORDED:
+            groups[function.name]["error"] = problem
     outcomes = [group["outcome"] for group in groups.values()]
     return {
         "source": facts.source,
@@ -75,6 +93,13 @@ def report_of(facts: EventFacts, catalog: Catalog, precedes: Callable[[EventFact
         "groups": groups,
         "letters": [_letter(letter) for letter in facts.letters],
     }
+
+
+def _without_record(catalog: Catalog, problem: str | None) -> set[str]:
+    """The groups and functions of which no record tells that an event ended well."""
+    names_ = {group.name for group in catalog.groups if group.idempotent}
+    asked = () if problem else catalog.lambda_groups
+    return names_ | {function.name for function in catalog.functions if function not in asked}
 
 
 def _has_trace(facts: EventFacts, group: str) -> bool:
@@ -102,7 +127,7 @@ def _groups(facts: EventFacts, catalog: Catalog) -> list[str]:
     if type_ and (owner := catalog.task_owner(type_)):
         bound = (owner.name,)
     elif type_ and (facts.accepted or _not_indexed_yet(facts, own) or _parked(facts, "open", "released")):
-        bound = [group.name for group in catalog.groups_for(type_)]
+        bound = [one.name for one in (*catalog.groups_for(type_), *catalog.functions_for(type_))]
     return list(dict.fromkeys([*bound, *recorded, *own]))
 
 

@@ -15,8 +15,8 @@ def command(as_json: bool) -> None:
     from operations.situation import read_situation  # noqa: PLC0415 (--help stays quick)
     from operations.status import status  # noqa: PLC0415
 
-    known = catalog()
-    report = status(read_situation(connections(), known), known)
+    known, where = catalog(), connections()
+    report = status(read_situation(where, known), known, where.vhost)
     if as_json:
         emit_json(report)
     else:
@@ -30,6 +30,8 @@ def show(report: dict[str, Any]) -> None:
     columns = ("ready", "unacknowledged", "consumers", "replicas", "processed", "retrying", "discarded", "dead_letters")
     titles = ("group", *(column.replace("_", " ") for column in columns))
     show_table(titles, [(name, *(group[column] for column in columns)) for name, group in report["groups"].items()])
+    if report["aws"]:
+        _show_aws(report["aws"])
     relay = report["relay"]
     lag = f", the oldest for {relay['lag_seconds']:.0f} s" if relay["unpublished"] else ""
     click.echo(f"parked {report['parked']}   rejected {report['rejected']}   in the outbox {relay['unpublished']}{lag}")
@@ -41,3 +43,18 @@ def show(report: dict[str, Any]) -> None:
     flower = report["flower"]
     if flower:
         click.echo(f"Flower {flower['url']}   user {flower['user']}   password {flower['password']}")
+
+
+def _show_aws(aws: dict[str, Any]) -> None:
+    from operations.cli.output import show_table  # noqa: PLC0415
+
+    if aws["problem"]:
+        click.echo(f"AWS: {aws['problem']}")
+        return
+    columns = ("ready", "in_flight", "dead", "dead_letters")
+    rows = [
+        (f"in: {type_}", *(numbers.get(column, "") for column in columns)) for type_, numbers in aws["ingress"].items()
+    ]
+    rows += [(name, *(numbers[column] for column in columns)) for name, numbers in aws["functions"].items()]
+    show_table(("at AWS", *(column.replace("_", " ") for column in columns)), rows)
+    click.echo(f"waiting to go to AWS {aws['outward']}")

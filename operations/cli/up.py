@@ -28,20 +28,25 @@ def command(samples: bool) -> None:
     if samples or first:
         _show_samples(known, record)
     flower = record.flower
+    if "endpoint" in record.aws:
+        click.echo(f"\nAWS      {record.aws['endpoint']}   account {record.aws['account']}   (LocalStack)")
     click.echo(f"\nFlower   {flower['url']}   user {flower['user']}   password {flower['password']}")
     click.echo("look     millrace status | alerts | why EVENT_ID | logs GROUP -f")
     click.echo("stop     make down")
 
 
 def _show_samples(known: Catalog, record: "StackRecord") -> None:
+    from operations.aws_place import aws_place  # noqa: PLC0415
     from operations.cli.output import show_table  # noqa: PLC0415
+    from operations.function_outcomes import FunctionOutcomes  # noqa: PLC0415
     from operations.samples import run_samples  # noqa: PLC0415
 
     if not known.services:
         click.echo("no sample events: the catalog has no service to publish them as")
         return
     user = names.service_user(record.vhost, known.services[0].name)
-    reports = run_samples(known, record.amqp_url(user), record.database_url, click.echo)
+    functions = FunctionOutcomes(aws_place(record.aws, {}), known, record.vhost)
+    reports = run_samples(known, record.amqp_url(user), record.database_url, click.echo, functions)
     if reports:
         click.echo()
         show_table(("event", "id", "state", "per group"), [_row(report) for report in reports])

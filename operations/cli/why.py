@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from operations.cli.output import as_option, emit_json
-from operations.connections import catalog
+from operations.connections import catalog, connections
 
 
 @click.command("why")
@@ -19,10 +19,14 @@ def command(event_id: str, source: str | None, as_json: bool) -> None:
     only groups take it that keep no record of what ends well, `unknown` if nothing is known of the id.
     """
     from operations.cli.store import store_to_read  # noqa: PLC0415 (--help stays quick)
+    from operations.function_outcomes import FunctionOutcomes  # noqa: PLC0415
     from operations.why import why  # noqa: PLC0415
 
+    known, where = catalog(), connections()
+    place = where.aws()
+    functions = FunctionOutcomes(place, known, where.vhost if place else "")
     with store_to_read() as connection:
-        report = why(connection, catalog(), event_id, source)
+        report = why(connection, known, event_id, source, functions)
     if as_json:
         emit_json(report)
     else:

@@ -230,7 +230,7 @@ def running_world(
         booted()
         outputs = apply_topology(STACK, broker, catalog, layout, lambda _text: None)
         ports = stack_ports({"MILLRACE_SMTP_PORT": str(free_ports(1)[0])})  # a stack of yours may run meanwhile
-        record = note(broker, ports, outputs, database_url=url, catalog=catalog, layout=layout)
+        record = note(broker, ports, outputs, database_url=url, catalog=catalog, layout=layout, aws={})
         host, _, port = broker.amqp.rpartition(":")
         engine = connect(url)
         stack.callback(engine.dispose)

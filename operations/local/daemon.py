@@ -81,6 +81,14 @@ def apply_fleet(layout: Layout, specs: Sequence[ProcessSpec]) -> str:
     return digest(content)
 
 
+def fleet_specs(layout: Layout) -> list[ProcessSpec]:
+    """What the supervisor was last told to run."""
+    try:
+        return [ProcessSpec.from_json(spec) for spec in json.loads(layout.fleet.read_text())]
+    except FileNotFoundError:
+        return []
+
+
 def running(layout: Layout) -> Running:
     """What runs now; nothing if no supervisor does."""
     if supervisor_pid(layout) is None:

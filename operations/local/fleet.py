@@ -1,4 +1,4 @@
-"""The processes of a stack, from its catalog: one worker per group, relay, keeper, mail sink, Flower."""
+"""The processes of a stack, from its catalog: one worker per group, relay, keeper, mail sink, Flower, the AWS door."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ from millrace.declarations import Catalog
 from millrace.derived import timing
 
 from operations.local.layout import REPOSITORY, Layout
+from operations.local.localstack import credentials
 from operations.local.process_spec import ProcessSpec
 from operations.local.stack_record import StackRecord
 
 RELAY, KEEPER, MAIL_SINK, FLOWER = "relay", "keeper", "mail-sink", "flower"
+#: What runs at the AWS door, where it is open: each with its module, and as which user it talks to the broker.
+AWS_DOOR = {
+    "ingress": ("workers.ingress", "ingress"),
+    "egress": ("workers.egress", "egress"),
+    "dynamo-relay": ("workers.dynamo_relay", "relay"),
+}
 
 #: Passed on to every process, so that all see the same catalog.
 _PASSED_ON = ("MILLRACE_CATALOG", "MILLRACE_HANDLERS", "MILLRACE_CONCURRENCY", "MILLRACE_RETENTION_DAYS")
@@ -28,9 +35,15 @@ def worker_name(group: str) -> str:
     return f"worker-{group}"
 
 
-def measured(catalog: Catalog) -> list[str]:
+def function_name(function: str) -> str:
+    """The name of the process that runs a function."""
+    return f"function-{function}"
+
+
+def measured(catalog: Catalog, *, with_aws: bool) -> list[str]:
     """The processes that have a metrics port."""
-    return [*(worker_name(group.name) for group in catalog.groups), RELAY, KEEPER]
+    workers = [worker_name(group.name) for group in catalog.groups]
+    return [*workers, RELAY, KEEPER, *(AWS_DOOR if with_aws else ())]
 
 
 def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Mapping[str, str]) -> list[ProcessSpec]:
@@ -60,6 +73,19 @@ def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Ma
         env = {**store, **monitoring, "MILLRACE_BROKER_URL": broker_url, "MILLRACE_SMTP_URL": record.smtp_url}
         grace = timing(group).grace
         specs.append(process(worker_name(group.name), "workers", group.name, env=env, grace=grace))
+    if "endpoint" in record.aws:
+        aws = {
+            **credentials(record.aws["account"]),
+            "MILLRACE_AWS_REGION": record.aws["region"],
+            "MILLRACE_AWS_ACCOUNT": record.aws["account"],
+            "MILLRACE_AWS_ENDPOINT": record.aws["endpoint"],
+        }
+        for name, (module, who) in AWS_DOOR.items():
+            specs.append(process(name, module, env={**store, **user(who), **aws}))
+        for function in catalog.functions:
+            name = function_name(function.name)
+            env = {**passed_on, **aws, "MILLRACE_VHOST": record.vhost}
+            specs.append(process(name, "operations.local.lambda_runner", function.name, env=env))
     flower_env = {**user("flower"), **_flower_env(record, layout), **passed_on}
     specs.append(
         process(FLOWER, "operations.flower", env=flower_env, version=_flower_version(), stop_rank=5, grace=3.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from pathlib import Path
 
 from operations.local.layout import REPOSITORY, Layout
@@ -43,9 +43,7 @@ def localstack_spec(layout: Layout, port: int) -> ProcessSpec:
     """The process; it keeps nothing beyond its end."""
     directory = layout.root / NAME
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    inherited = {name: "" for name in os.environ if name.startswith("AWS_")}
     environment = {
-        **inherited,
         "LOCALSTACK_VOLUME_DIR": str(directory.resolve()),
         "GATEWAY_LISTEN": f"{LOOPBACK}:{port}",
         "EAGER_SERVICE_LOADING": "1",
@@ -58,3 +56,21 @@ def localstack_spec(layout: Layout, port: int) -> ProcessSpec:
     }
     argv = (str(program()), str(REPOSITORY / "localstack" / "serve.py"))
     return ProcessSpec(name=NAME, argv=argv, cwd=str(directory.resolve()), env=environment, grace=10.0, stop_rank=20)
+
+
+def compose_spec(layout: Layout, port: int) -> ProcessSpec:
+    """The same in a container, where there is a Docker and no environment of LocalStack's own."""
+    directory = layout.root / NAME
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    compose = ("docker", "compose", "--file", str(REPOSITORY / "localstack" / "compose.yaml"))
+    # A killed client leaves its container running, with the port taken.
+    down, up = shlex.join([*compose, "down"]), shlex.join([*compose, "up", "--abort-on-container-exit"])
+    script = f"{down} >/dev/null 2>&1; exec {up}"
+    return ProcessSpec(
+        name=NAME,
+        argv=("/bin/sh", "-c", script),
+        cwd=str(directory.resolve()),
+        env={"MILLRACE_LOCALSTACK_PORT": str(port)},
+        grace=20.0,
+        stop_rank=20,
+    )

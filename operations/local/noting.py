@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -27,6 +27,7 @@ def note(
     database_url: str,
     catalog: Catalog,
     layout: Layout,
+    aws: Mapping[str, str],
 ) -> StackRecord:
     """The record of a stack whose topology is applied, not saved yet."""
     return StackRecord(
@@ -39,16 +40,16 @@ def note(
         database_url=database_url,
         flower=flower_login(layout, ports),
         smtp_url=f"smtp://{LOOPBACK}:{ports.smtp}",
-        metrics=_metrics(ports, catalog, layout),
+        metrics=_metrics(ports, measured(catalog, with_aws="endpoint" in aws), layout),
+        aws=dict(aws),
         ports=asdict(ports),
         broker_kind=broker.kind,
         mails=str(layout.mails.resolve()),
     )
 
 
-def _metrics(ports: StackPorts, catalog: Catalog, layout: Layout) -> dict[str, str]:
+def _metrics(ports: StackPorts, wanted: Sequence[str], layout: Layout) -> dict[str, str]:
     # Those that run keep their port: a group added in between must not move (and so restart) the others.
-    wanted = measured(catalog)
     kept = {name: url for name, url in read_record(layout).get("metrics", {}).items() if name in wanted}
     taken = {int(url.rpartition(":")[2]) for url in kept.values()}
     new = [name for name in wanted if name not in kept]

@@ -17,8 +17,8 @@ from operations.local.process_spec import ProcessSpec
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
-# A broker or an Erlang of the machine must not leak its settings into ours.
-_FOREIGN_SETTINGS = ("RABBITMQ_", "ERL_", "ERLANG_")
+# A broker or an Erlang of the machine must not leak its settings into ours, nor a person's AWS account its login.
+_FOREIGN_SETTINGS = ("RABBITMQ_", "ERL_", "ERLANG_", "AWS_", "LOCALSTACK_")
 
 
 def spawn(spec: ProcessSpec, log: IO[bytes], *, when_parent_dies: signal.Signals) -> subprocess.Popen[bytes]:

@@ -11,6 +11,7 @@ from millrace.declarations import Catalog
 
 from operations import connections
 from operations.local.applying import apply_topology
+from operations.local.aws_door import choose_aws, start_aws, wait_for_aws
 from operations.local.broker import Broker, choose_broker
 from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor, supervisor_pid
 from operations.local.engine import choose_engine
@@ -55,14 +56,17 @@ def up(
             _clear_the_way(layout, broker, ports, say)
             start_supervisor(layout)
             apply_fleet(layout, broker.processes)
+        aws = choose_aws(catalog, layout, ports.localstack, environment, say)
+        start_aws(aws, layout)
         database_url = environment.get("MILLRACE_DATABASE_URL") or f"sqlite:///{layout.database.resolve()}"
         with Migration(database_url) as migration:
             wait_for_broker(broker, layout, say, meanwhile=migration.check)
+            aws = wait_for_aws(aws, layout, say)
             outputs = apply_topology(STACK, broker, catalog, layout, say, cli)
             migration.finish()
             say("database: up to date")
-        record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout)
-        specs = [*broker.processes, *fleet(catalog, record, layout, environment)]
+        record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout, aws=aws.noted)
+        specs = [*broker.processes, *aws.processes, *fleet(catalog, record, layout, environment)]
         before = running(layout).applied
         watch = Watch(layout, apply_fleet(layout, specs))
         groups = [group.name for group in catalog.groups]

@@ -21,8 +21,9 @@ class StackPorts:
     epmd: int = 4379
     flower: int = 5555
     smtp: int = 8025
+    localstack: int = 4566
     metrics: int = 9150
-    """The first of the metrics ports: one per worker group, one for the relay, one for the keeper."""
+    """The first of the metrics ports: one per worker group, relay, keeper, and what is at the AWS door."""
 
     @property
     def node(self) -> NodePorts:

@@ -23,6 +23,7 @@ class StackRecord:
     Attributes:
         users: broker user -> password.
         metrics: process -> URL of its metrics.
+        aws: LocalStack's endpoint, region and account; or the `problem` for which it is not there; empty if not needed.
     """
 
     stack: str
@@ -35,6 +36,7 @@ class StackRecord:
     flower: dict[str, str]
     smtp_url: str
     metrics: dict[str, str] = field(default_factory=dict)
+    aws: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int]
     broker_kind: str
     mails: str

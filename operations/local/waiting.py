@@ -9,6 +9,7 @@ import amqp
 import httpx
 from millrace import names
 
+from operations.local import localstack
 from operations.local.broker import Broker
 from operations.local.daemon import running, supervisor_pid, wait_for
 from operations.local.errors import LocalError, log_tail
@@ -42,6 +43,8 @@ class Watch:
             log = self.layout.log("supervisor")
             raise LocalError(f"the supervisor must stay up, got its end; its log ({log}) ends:\n{log_tail(log)}")
         for status in running(self.layout).processes:
+            if status.name == localstack.NAME:  # all else runs without it
+                continue
             before = self._before.get(status.name, 0)
             if status.restarts < before:  # another process by the same name, counted anew
                 before = self._before[status.name] = 0

@@ -10,6 +10,8 @@ REJECTED = "rejected"
 ACCEPTED = "accepted"
 #: The queue of what goes to AWS: forwarded event types, and what is for a function alone.
 OUTWARD = "outward"
+#: On what came in by the AWS door: its topic has it already, so it does not go out again.
+DOOR_HEADER = "x-millrace-door"
 
 #: Celery's own exchanges; the workers' broker users may not declare them.
 PIDBOX = "celery.pidbox"

@@ -90,7 +90,8 @@ def delays() -> Topology:
 def aws_door(catalog: Catalog, vhost: str) -> Topology:
     """What the AWS door needs at the broker: the queue of what goes out, functions' dead letters, two users.
 
-    Nothing where the catalog has nothing at AWS.
+    Events that functions handle go out, too, for those that were not published through their topic. Nothing where the
+    catalog has nothing at AWS.
     """
     if not catalog.uses_aws:
         return Topology()
@@ -98,7 +99,7 @@ def aws_door(catalog: Catalog, vhost: str) -> Topology:
     outward = [
         Binding(source=names.EVENTS, destination=names.OUTWARD, key=key)
         for event in catalog.events
-        if event.forwarded
+        if event.forwarded or (event.public and catalog.functions_for(event.type))
         for key in (event.type, *event.aliases)
     ]
     outward += [Binding(source=names.GROUPS, destination=names.OUTWARD, key=key) for key in functions]

@@ -9,7 +9,7 @@ from kombu.transport.native_delayed_delivery import declare_native_delayed_deliv
 from millrace import Catalog, Event, LambdaGroup, PlainFunction, Topic, WorkerGroup, names
 from millrace.broker_parts import Topology, User
 from millrace.catalog import CATALOG
-from millrace.events import AccountCreated, UserSignedUp
+from millrace.events import AccountCreated, UserSignedUp, WelcomeEmailSent
 from millrace.topology import aws_door, delays, group_topology, stamps, topology
 
 VHOST = "millrace-test"
@@ -260,6 +260,7 @@ AT_AWS = Catalog(
     events=[
         Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
         Event(AccountCreated, aliases=["ACCOUNT"], forwarded=Topic()),
+        Event(WelcomeEmailSent, public=Topic()),
     ],
     groups=[WorkerGroup("signup", handles=[UserSignedUp])],
     functions=[
@@ -273,11 +274,13 @@ def test_a_catalog_without_aws_has_no_door_to_it() -> None:
     assert aws_door(CLOSE, VHOST) == Topology()
 
 
-def test_what_goes_to_aws_is_what_is_forwarded_and_what_is_for_a_function_alone() -> None:
+def test_what_goes_to_aws_is_what_is_forwarded_or_handled_there_and_what_is_for_a_function_alone() -> None:
     out = {(one.source, one.key) for one in aws_door(AT_AWS, VHOST).bindings if one.destination == "outward"}
     assert out == {
         ("events", "account.created"),
         ("events", "ACCOUNT"),
+        ("events", "user.signed_up"),
+        ("events", "USER_SIGNUP"),
         ("groups", "group.audit"),
         ("groups", "group.plain"),
     }
@@ -286,6 +289,7 @@ def test_what_goes_to_aws_is_what_is_forwarded_and_what_is_for_a_function_alone(
 def test_each_function_has_dead_letters_and_nothing_of_a_worker_group() -> None:
     whole = topology(AT_AWS, VHOST)
     queues = {queue.name for queue in whole.queues}
+    assert "welcome_email.sent" not in {one.key for one in whole.bindings if one.destination == "outward"}
     assert {"outward", "dead.audit", "dead.plain"} <= queues
     assert not {"audit", "plain"} & queues
     governed = {policy.target for policy in whole.policies}

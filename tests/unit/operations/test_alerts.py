@@ -21,6 +21,7 @@ from operations.status import ProcessNumbers, Situation, status
 from operations.store_numbers import StoreNumbers
 from tests.unrecorded import without_record
 
+VHOST = "millrace-test"
 QUIET = Situation(queues={group.name: QueueNumbers(consumers=1) for group in CATALOG.groups}, store=StoreNumbers())
 
 
@@ -106,7 +107,7 @@ def test_status_has_the_shape_that_scripts_rely_on() -> None:
     }
     process = ProcessNumbers(name="worker-signup", group="signup", state="running")
     flower = {"url": "u", "user": "n", "password": "p"}
-    report = status(Situation(queues=queues, store=store, processes=[process], flower=flower), CATALOG)
+    report = status(Situation(queues=queues, store=store, processes=[process], flower=flower), CATALOG, VHOST)
     signup = report["groups"]["signup"]
     keys = ("ready", "unacknowledged", "consumers", "replicas", "dead_letters", "processed")
     assert [signup[key] for key in keys] == [4, 2, 1, 1, 3, 7]
@@ -116,25 +117,25 @@ def test_status_has_the_shape_that_scripts_rely_on() -> None:
 
 def test_status_does_not_count_what_leaves_no_record() -> None:
     store = StoreNumbers(inbox={"signup": {"processed": 1, "retrying": 2}})
-    found = status(replace(QUIET, store=store), without_record(CATALOG, "signup"))["groups"]["signup"]
+    found = status(replace(QUIET, store=store), without_record(CATALOG, "signup"), VHOST)["groups"]["signup"]
     assert (found["processed"], found["retrying"]) == (None, 2)
 
 
 def test_status_tells_what_waits_in_the_outbox() -> None:
     store = StoreNumbers(unpublished=7, relay_lag=12.34, relay_error="gone", stopped_keys=(STOPPED,))
-    relay = status(replace(QUIET, store=store), CATALOG)["relay"]
+    relay = status(replace(QUIET, store=store), CATALOG, VHOST)["relay"]
     assert (relay["unpublished"], relay["lag_seconds"], relay["error"]) == (7, 12.3, "gone")
     stopped = {"key": "order-1", "event_id": "e1", "attempts": 3, "error": "a queue is full"}
     assert relay["stopped_keys"] == [{**stopped, "seconds": 12.3, "waiting": 5}]
 
 
 def test_without_a_supervisor_the_consumers_count_as_replicas() -> None:
-    assert status(QUIET, CATALOG)["groups"]["signup"]["replicas"] == 1
+    assert status(QUIET, CATALOG, VHOST)["groups"]["signup"]["replicas"] == 1
 
 
 def test_people_are_told_what_waits_in_the_outbox(capsys: pytest.CaptureFixture[str]) -> None:
     store = StoreNumbers(unpublished=7, relay_lag=12.34, relay_error="gone", stopped_keys=(STOPPED,))
-    show(status(replace(QUIET, store=store), CATALOG))
+    show(status(replace(QUIET, store=store), CATALOG, VHOST))
     told = capsys.readouterr().out
     assert "in the outbox 7, the oldest for 12 s" in told
     assert "stopped in the outbox: order-1, 5 events: a queue is full" in told

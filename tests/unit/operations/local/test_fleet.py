@@ -28,7 +28,7 @@ def record(tmp_path: Path) -> StackRecord:
     outputs = {"vhost": VHOST, "users": {user: f"pw of {user}" for user in users}}
     broker = given_broker("amqp://a:b@127.0.0.1:5682", None)
     url = f"sqlite:///{tmp_path}/millrace.db"
-    return note(broker, StackPorts(), outputs, database_url=url, catalog=CATALOG, layout=Layout(tmp_path))
+    return note(broker, StackPorts(), outputs, database_url=url, catalog=CATALOG, layout=Layout(tmp_path), aws={})
 
 
 def specs(record: StackRecord, tmp_path: Path) -> dict[str, ProcessSpec]:
