@@ -1,21 +1,17 @@
-// Makes aws-sdk 2 for Node, which ignores AWS_ENDPOINT_URL, heed it: NODE_OPTIONS="-r PATH/localstack/aws-sdk-endpoint.cjs".
-// The script that is run stays as it is.
+// Makes aws-sdk 2 for Node, which ignores AWS_ENDPOINT_URL, heed it; the script that is run stays as it is:
+//   AWS_ENDPOINT_URL=... NODE_OPTIONS="-r PATH/localstack/aws-sdk-endpoint.cjs" node producer.js
 'use strict';
 
-const Module = require('module');
+const { createRequire } = require('module');
+const path = require('path');
 
 const endpoint = process.env.AWS_ENDPOINT_URL;
-const load = Module._load;
-const PACKAGE = /(^|[\\/]node_modules[\\/])aws-sdk([\\/]|$)/;
-let pointed = false;
 
-Module._load = function (request, parent, isMain) {
-  const loaded = load.apply(this, arguments);
-  // Its parts load each other while it is loaded itself: only from outside is it whole.
-  const fromOutside = !PACKAGE.test(String(parent && parent.filename));
-  if (endpoint && !pointed && fromOutside && PACKAGE.test(request)) {
-    pointed = true;
-    load.call(this, 'aws-sdk/global', parent, false).config.update({ endpoint });
+if (endpoint) {
+  try {
+    // The script's own copy: what it requires or imports afterwards is this one.
+    createRequire(path.resolve(process.argv[1] || 'x'))('aws-sdk').config.update({ endpoint });
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error; // a program without aws-sdk, as npm is
   }
-  return loaded;
-};
+}

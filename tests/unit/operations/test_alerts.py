@@ -17,8 +17,10 @@ from operations.alerts import (
 from operations.cli.status import show
 from operations.outbox_numbers import StoppedKey
 from operations.queue_numbers import QueueNumbers
+from operations.sqs_numbers import SqsNumbers
 from operations.status import ProcessNumbers, Situation, status
 from operations.store_numbers import StoreNumbers
+from tests.aws_catalog import CATALOG as AT_AWS
 from tests.unrecorded import without_record
 
 VHOST = "millrace-test"
@@ -139,3 +141,53 @@ def test_people_are_told_what_waits_in_the_outbox(capsys: pytest.CaptureFixture[
     told = capsys.readouterr().out
     assert "in the outbox 7, the oldest for 12 s" in told
     assert "stopped in the outbox: order-1, 5 events: a queue is full" in told
+
+
+AWS_QUIET = replace(
+    QUIET,
+    queues={"signup": QueueNumbers(consumers=1), "outward": QueueNumbers(consumers=1)},
+    sqs=SqsNumbers(queues={"millrace-test-in-user--signed_up": QueueNumbers()}),
+)
+
+
+def found_at_aws(situation: Situation) -> list[tuple[str, str]]:
+    return [(alert.kind, alert.concerns) for alert in alerts(situation, AT_AWS)]
+
+
+def test_a_quiet_door_has_none() -> None:
+    assert found_at_aws(AWS_QUIET) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sqs": SqsNumbers(problem="no answer")}, ("no AWS", "aws")),
+        ({"queues": {**AWS_QUIET.queues, "outward": QueueNumbers(ready=5)}}, ("no consumer", "outward")),
+        ({"queues": {**AWS_QUIET.queues, "dead.audit": QueueNumbers(ready=1)}}, ("dead letters", "audit")),
+        ({"sqs": SqsNumbers(queues={"x-in-y": QueueNumbers(ready=MANY_WAITING)})}, ("waiting", "x-in-y")),
+        ({"sqs": SqsNumbers(queues={"x-in-y-dead": QueueNumbers(ready=100)})}, ("waiting", "x-in-y-dead")),
+    ],
+)
+def test_what_is_wrong_at_the_door_is_told(changes: dict[str, object], expected: tuple[str, str]) -> None:
+    assert expected in found_at_aws(replace(AWS_QUIET, **changes))  # type: ignore[arg-type]
+
+
+def test_status_tells_what_waits_at_aws(capsys: pytest.CaptureFixture[str]) -> None:
+    queues = {
+        "millrace-test-in-user--signed_up": QueueNumbers(ready=4),
+        "millrace-test-fn-audit": QueueNumbers(ready=3, unacknowledged=2),
+        "millrace-test-fn-audit-dead": QueueNumbers(ready=1),
+    }
+    store = StoreNumbers(dead_letters={"audit": 7})
+    report = status(replace(AWS_QUIET, sqs=SqsNumbers(queues=queues), store=store), AT_AWS, VHOST)
+    assert report["aws"]["ingress"] == {"user.signed_up": {"ready": 4, "in_flight": 0, "dead": 0}}
+    assert report["aws"]["functions"]["audit"] == {"ready": 3, "in_flight": 2, "dead": 1, "dead_letters": 7}
+    assert (report["aws"]["problem"], report["aws"]["outward"]) == (None, 0)
+    show(report)
+    assert "in: user.signed_up" in capsys.readouterr().out
+
+
+def test_status_without_aws_says_why_or_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status(QUIET, CATALOG, VHOST)["aws"] is None
+    show(status(replace(AWS_QUIET, sqs=SqsNumbers(problem="port 4566 is taken")), AT_AWS, VHOST))
+    assert "AWS: port 4566 is taken" in capsys.readouterr().out
