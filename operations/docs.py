@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from millrace import names
+from millrace import aws_names, names
+from millrace.aws_derived import function_timing
 from millrace.catalog import CATALOG
-from millrace.declarations import Catalog, Event, Payload, Service, WorkerGroup
+from millrace.declarations import Catalog, Event, LambdaGroup, Payload, Service, WorkerGroup
 from millrace.derived import timing
+from millrace.functions import Function
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "catalog.md"
 #: Users are named after the stack's vhost; the page shows the development stack's.
@@ -20,6 +22,7 @@ def catalog_data(catalog: Catalog) -> dict[str, Any]:
     return {
         "events": [_event(catalog, event) for event in catalog.events],
         "groups": [_group(group) for group in catalog.groups],
+        "functions": [_function(function) for function in catalog.functions],
         "services": [{"name": service.name, "celery": service.celery} for service in catalog.services],
     }
 
@@ -31,7 +34,10 @@ def _event(catalog: Catalog, event: Event) -> dict[str, Any]:
         "dataschema": names.dataschema(event.type, event.payload.schema_version),
         "aliases": list(event.aliases),
         "may_wait": event.may_wait,
+        "topic": aws_names.topic(EXAMPLE_VHOST, event) if event.public or event.forwarded else None,
+        "public": event.public is not None,
         "groups": [group.name for group in catalog.groups_for(event.type)],
+        "functions": [function.name for function in catalog.functions_for(event.type)],
         "schema": event.payload.model_json_schema(by_alias=False),
     }
 
@@ -54,6 +60,18 @@ def _group(group: WorkerGroup) -> dict[str, Any]:
     }
 
 
+def _function(function: Function) -> dict[str, Any]:
+    return {
+        "name": function.name,
+        "kind": "group" if isinstance(function, LambdaGroup) else "plain",
+        "handles": list(function.handled_types),
+        "queue": aws_names.function_queue(EXAMPLE_VHOST, function.name),
+        "dead_queue": names.dead_queue(function.name),
+        "memory_mib": function.memory,
+        "concurrency": function.concurrency,
+    }
+
+
 def page(catalog: Catalog) -> str:
     """The page in Markdown."""
     sections = [
@@ -63,6 +81,8 @@ def page(catalog: Catalog) -> str:
         *(_event_section(catalog, event) for event in catalog.events),
         "## Groups",
         *(_group_section(group) for group in catalog.groups),
+        *(["## Functions"] if catalog.functions else []),
+        *(_function_section(function) for function in catalog.functions),
         "## Services",
         _table(("service", "broker user", "may send"), [_service_row(service) for service in catalog.services]),
     ]
@@ -70,7 +90,7 @@ def page(catalog: Catalog) -> str:
 
 
 def _event_section(catalog: Catalog, event: Event) -> str:
-    takers = ", ".join(f"`{group.name}`" for group in catalog.groups_for(event.type))
+    takers = ", ".join(f"`{one.name}`" for one in (*catalog.groups_for(event.type), *catalog.functions_for(event.type)))
     waits = "no group yet: it is parked" + (" (meant to wait)" if event.may_wait else "")
     aliases = f"Also called {', '.join(f'`{alias}`' for alias in event.aliases)}. " if event.aliases else ""
     schema = names.dataschema(event.type, event.payload.schema_version)
@@ -78,10 +98,16 @@ def _event_section(catalog: Catalog, event: Event) -> str:
         [
             f"### `{event.type}`",
             f"{_first_line(event.payload)} {aliases}Version {event.payload.schema_version} (`{schema}`).",
-            f"Taken by {takers or waits}.",
+            f"Taken by {takers or waits}.{_topic(event)}",
             _table(("field", "type", "required"), _field_rows(event.payload)),
         ]
     )
+
+
+def _topic(event: Event) -> str:
+    if event.public:
+        return f" Others publish it to the SNS topic `{aws_names.topic('VHOST', event)}`."
+    return f" Forwarded to the SNS topic `{aws_names.topic('VHOST', event)}`." if event.forwarded else ""
 
 
 def _first_line(payload: type[Payload]) -> str:
@@ -118,6 +144,22 @@ def _group_section(group: WorkerGroup) -> str:
         ("lease, grace", f"{_span(limits.lease)}, {_span(limits.grace)}"),
     ]
     return f"### `{group.name}`\n\n" + _table(("", ""), rows)
+
+
+def _function_section(function: Function) -> str:
+    rows = [("handles", ", ".join(f"`{type_}`" for type_ in function.handled_types))]
+    if isinstance(function, LambdaGroup):
+        limits = function_timing(function)
+        rows += [
+            ("SQS queue, dead-letter queue", f"`{aws_names.function_queue('VHOST', function.name)}`, `-dead`"),
+            ("attempts", f"{function.retry.attempts}"),
+            ("events in a call", f"{limits.batch}, within {_span(limits.timeout)}"),
+            ("longest runtime, lease", f"{_span(function.longest_runtime.total_seconds())}, {_span(limits.lease)}"),
+        ]
+    else:
+        rows += [("plain function", f"`{function.handler}`"), ("time-out", _span(function.timeout.total_seconds()))]
+    rows.append(("memory, copies at a time", f"{function.memory} MiB, {function.concurrency}"))
+    return f"### `{function.name}`\n\n" + _table(("", ""), rows)
 
 
 def _span(seconds: float) -> str:

@@ -294,7 +294,7 @@ def test_faults_that_make_no_sense_together_are_refused_before_anything_starts(a
 
 
 def test_a_word_that_no_scenario_has_is_no_green_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    world = SimpleNamespace(layout=SimpleNamespace(root=tmp_path), groups=list)
+    world = SimpleNamespace(layout=SimpleNamespace(root=tmp_path), groups=list, lanes=list)
     monkeypatch.setattr("operations.faults.world.running_world", lambda *_given, **_named: nullcontext(world))
     found = CliRunner().invoke(cli, ["faults", "--only", "full disk"])
     assert found.exit_code == INVALID
