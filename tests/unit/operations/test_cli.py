@@ -295,7 +295,8 @@ def test_faults_that_make_no_sense_together_are_refused_before_anything_starts(a
 
 def test_a_word_that_no_scenario_has_is_no_green_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     world = SimpleNamespace(layout=SimpleNamespace(root=tmp_path), groups=list, lanes=list)
-    monkeypatch.setattr("operations.faults.world.running_world", lambda *_given, **_named: nullcontext(world))
+    monkeypatch.setattr("operations.faults.run.running_world", lambda *_given, **_named: nullcontext(world))
+    monkeypatch.setattr("operations.faults.run.versions", lambda _world: {})
     found = CliRunner().invoke(cli, ["faults", "--only", "full disk"])
     assert found.exit_code == INVALID
     assert "--only must have a word of a scenario's name, got none" in found.stderr
