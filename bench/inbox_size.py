@@ -22,7 +22,7 @@ from sqlalchemy import CursorResult, Engine, text
 
 from operations.faults.postgres import find_postgres
 from tests.postgres_server import fresh_database, running_postgres
-from workers import inbox, retention_removal
+from workers import inbox, retention_removal, verdicts
 from workers.database import begin, connect
 from workers.migrate import migrate
 from workers.retention_batches import PAUSE_FACTOR, SHORTEST_PAUSE_SECONDS
@@ -176,7 +176,7 @@ def _remove(engine: Engine, stopping: threading.Event) -> int:
         started = time.monotonic()
         with begin(engine) as connection:
             step = retention_removal.remove_inbox(
-                connection, GROUP, inbox.PROCESSED, time.time(), position, indexed_since=0.0
+                connection, GROUP, verdicts.PROCESSED, time.time(), position, indexed_since=0.0
             )
         position, removed = step.position, removed + step.removed
         stopping.wait(max(SHORTEST_PAUSE_SECONDS, (time.monotonic() - started) * PAUSE_FACTOR))
@@ -189,7 +189,7 @@ def _work(engine: Engine, seconds: float) -> list[float]:
     end = time.monotonic() + seconds
     while (started := time.monotonic()) < end:
         event = Envelope(id=str(uuid.uuid4()), source=SOURCE, type="order.placed")
-        request = inbox.Request(
+        request = verdicts.Request(
             group=GROUP,
             envelope=event,
             fingerprint="f" * 64,
@@ -200,10 +200,10 @@ def _work(engine: Engine, seconds: float) -> list[float]:
         )
         with begin(engine) as connection:
             held = inbox.claim(connection, request)
-        if not isinstance(held, inbox.Claim):
+        if not isinstance(held, verdicts.Claim):
             raise TypeError(f"a new event must be claimed, got {held}")
         with begin(engine) as connection:
-            inbox.complete(connection, held, inbox.PROCESSED, milliseconds=1.0)
+            inbox.complete(connection, held, verdicts.PROCESSED, milliseconds=1.0)
         taken.append(time.monotonic() - started)
     return taken
 

@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, exists, false, func, literal, or_, select
 
 from operations.why import NOT_ADDRESSED, NOT_RECORDED
-from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 from workers.letters import DEAD, OPEN, PARKED, RELEASED, REPLAYED
 from workers.tables import accepted, inbox, letters
+from workers.verdicts import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 
 IN_FLIGHT = "in flight"
 #: What does not add up, and what is known of it.

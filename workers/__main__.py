@@ -19,11 +19,12 @@ from workers import garbage
 from workers.agreement import Disagreement, require_agreement
 from workers.app import make_worker_app
 from workers.broker_state import BrokerUnreadable
+from workers.environment import SettingsError
 from workers.handling import HandlerMissing
 from workers.logs import configure_logs
 from workers.metrics import serve_processes
 from workers.runtime import Runtime
-from workers.settings import SettingsError, from_environment
+from workers.settings import from_environment
 
 #: sysexits.h: the configuration is wrong, trying again does not help by itself.
 EX_CONFIG = 78

@@ -9,7 +9,8 @@ import boto3
 from botocore.config import Config
 from millrace.aws_derived import LONG_POLL_SECONDS, SQS_CALL_SECONDS
 
-from workers.settings import Settings, SettingsError
+from workers.environment import SettingsError
+from workers.settings import Settings
 
 
 def aws_client(settings: Settings, service: str, *, long_poll: bool = False, connections: int = 10) -> Any:

@@ -13,15 +13,16 @@ from millrace.errors import Discard, Permanent, PublishError
 from millrace.publishing.message import Message
 from sqlalchemy.exc import SQLAlchemyError
 
-from workers import inbox
+from workers import verdicts
 from workers.database import is_outage
+from workers.outcomes import Report
 from workers.outgoing import Failure, delayed, event_letter
-from workers.overrun import Overran, interrupted_after
+from workers.overrun import Overran, interrupted_after, overrun_behind
 from workers.received import Received
-from workers.report import Report
 from workers.runtime import Runtime
 from workers.storable import storable
-from workers.stores.store import STORE_ERRORS, Outcome, StoreUnavailable
+from workers.stores.settlement import STORE_ERRORS
+from workers.stores.store import Outcome, StoreUnavailable
 from workers.work import UnitOfWork
 
 #: How long to wait before an event is tried again when the store cannot be reached, in seconds.
@@ -50,24 +51,24 @@ class Execution:
         except STORE_ERRORS as error:
             return self._store_is_out(error, OUTAGE_SECONDS, begun=self.received.begun)
         match verdict:
-            case inbox.Claim():
+            case verdicts.Claim():
                 return self._attempt(verdict)
-            case inbox.Duplicate(state):
+            case verdicts.Duplicate(state):
                 return Report("absorbed", note=f"already {state}")
-            case inbox.Busy(seconds):
+            case verdicts.Busy(seconds):
                 return self._come_back(seconds)
-            case inbox.Conflict():
+            case verdicts.Conflict():
                 return self._conflict()
-            case inbox.Exhausted(held, last):
+            case verdicts.Exhausted(held, last):
                 lost = last or "the worker was lost or overran its time each time"
                 return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
 
-    def _claim(self) -> inbox.Verdict:
+    def _claim(self) -> verdicts.Verdict:
         runtime = self.runtime
         mark = fingerprint(self.received.payload)
         return runtime.inbox.claim(claim_request(runtime, self.received, runtime.worker, mark, uuid.uuid4().hex))
 
-    def _attempt(self, held: inbox.Claim) -> Report:
+    def _attempt(self, held: verdicts.Claim) -> Report:
         handler = self.runtime.handlers[self._event.type]
         work = self._work(held, repeatable=handler.external_may_repeat)
         started = time.monotonic()
@@ -75,25 +76,25 @@ class Execution:
             limit = interrupted_after(self.runtime.timing.soft_limit)
             discarded = run_handler(partial(handler, self.received.payload, work), limit)
             if discarded is None:
-                return self._complete(held, work, inbox.PROCESSED, started)
-            return self._complete(held, None, inbox.DISCARDED, started, note=discarded)
-        except inbox.Fenced as overtaken:
+                return self._complete(held, work, verdicts.PROCESSED, started)
+            return self._complete(held, None, verdicts.DISCARDED, started, note=discarded)
+        except verdicts.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except Exception as error:  # whatever a handler raises decides over its own event only
             return self._failed(held, error, _milliseconds(started))
 
-    def _work(self, held: inbox.Claim, *, repeatable: bool) -> UnitOfWork:
+    def _work(self, held: verdicts.Claim, *, repeatable: bool) -> UnitOfWork:
         runtime = self.runtime
         return UnitOfWork(runtime.engine, runtime.catalog, held, runtime.inbox, repeatable=repeatable)
 
     def _complete(
-        self, held: inbox.Claim, work: UnitOfWork | None, state: str, started: float, note: str | None = None
+        self, held: verdicts.Claim, work: UnitOfWork | None, state: str, started: float, note: str | None = None
     ) -> Report:
         outcome = Outcome(state=state, milliseconds=_milliseconds(started), error=note)
         self.runtime.settlement.complete(held, work, outcome)
         return Report(state, attempt=held.attempt, milliseconds=_milliseconds(started), note=note)
 
-    def _failed(self, held: inbox.Claim, error: Exception, milliseconds: float) -> Report:
+    def _failed(self, held: verdicts.Claim, error: Exception, milliseconds: float) -> Report:
         if isinstance(error, StoreUnavailable) or (isinstance(error, SQLAlchemyError) and is_outage(error)):
             return self._store_is_out(error, self.runtime.timing.lease, begun=True)
         kind, text = type(error).__name__, _text_of(error)
@@ -106,20 +107,20 @@ class Execution:
         self._send(self._delayed(seconds, begun=True))
         try:
             self.runtime.inbox.postpone(held, seconds=seconds, error=text)
-        except (inbox.Fenced, *STORE_ERRORS):  # the delayed message is there: the lease decides when it comes back
+        except (verdicts.Fenced, *STORE_ERRORS):  # the delayed message is there: the lease decides when it comes back
             pass
         return Report("retrying", attempt=held.attempt, milliseconds=milliseconds, note=kind, delay=seconds)
 
-    def _bury(self, held: inbox.Claim, failure: Failure, milliseconds: float) -> Report:
+    def _bury(self, held: verdicts.Claim, failure: Failure, milliseconds: float) -> Report:
         """The outcome and its dead letter."""
-        outcome = Outcome(state=inbox.DEAD_LETTERED, milliseconds=milliseconds, error=failure.error)
+        outcome = Outcome(state=verdicts.DEAD_LETTERED, milliseconds=milliseconds, error=failure.error)
         try:
             self.runtime.settlement.bury(held, self._letter(failure), outcome)
-        except inbox.Fenced as overtaken:
+        except verdicts.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except STORE_ERRORS as error:
             return self._store_is_out(error, self.runtime.timing.lease, begun=True)
-        return Report(inbox.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.cause)
+        return Report(verdicts.DEAD_LETTERED, attempt=held.attempt, milliseconds=milliseconds, note=failure.cause)
 
     def _conflict(self) -> Report:
         error = "the same id and source came before with another payload"
@@ -158,9 +159,9 @@ class Execution:
             raise GiveBack(f"cannot hand the event to the broker: {error}") from error
 
 
-def claim_request(runtime: Runtime, received: Received, owner: str, mark: str, token: str) -> inbox.Request:
+def claim_request(runtime: Runtime, received: Received, owner: str, mark: str, token: str) -> verdicts.Request:
     """What a delivery of this event asks of the inbox; `mark` is its fingerprint, `token` as there."""
-    return inbox.Request(
+    return verdicts.Request(
         group=runtime.group.name,
         envelope=received.envelope,
         fingerprint=mark,
@@ -183,19 +184,11 @@ def run_handler(call: Callable[[], None], limit: AbstractContextManager[None]) -
     except Discard as reason:
         return str(reason)
     except SQLAlchemyError as error:
-        overran = _overrun_behind(error)
+        overran = overrun_behind(error)
         if overran is None:
             raise
         raise Overran(str(overran)) from error
     return None
-
-
-def _overrun_behind(error: BaseException) -> Overran | None:
-    """The end of the handler's time, if that broke a statement off: what the driver says then looks like an outage."""
-    behind: BaseException | None = error
-    while behind is not None and not isinstance(behind, Overran):
-        behind = behind.__cause__ or behind.__context__
-    return behind
 
 
 def _milliseconds(started: float) -> float:

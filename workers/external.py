@@ -6,8 +6,8 @@ from typing import Any
 
 from millrace.errors import NotDone, Permanent
 
-from workers.inbox import Claim
 from workers.stores.store import DONE, InboxStore
+from workers.verdicts import Claim
 
 
 class Reconciled(Enum):

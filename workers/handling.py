@@ -3,17 +3,19 @@
 import importlib
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from millrace.declarations import Payload, WorkerGroup
+from millrace.declarations import LambdaGroup, Payload, WorkerGroup
 
-from workers.settings import SettingsError
+from workers.environment import SettingsError
 from workers.stores.level import Level
-from workers.work import UnitOfWork
+
+if TYPE_CHECKING:  # handlers that do not use the database must not need its library
+    from workers.work import UnitOfWork
 
 EventT = TypeVar("EventT", bound=Payload)
-Function = Callable[[EventT, UnitOfWork], None]
-BatchFunction = Callable[[Sequence[EventT], UnitOfWork], None]
+Function = Callable[[EventT, "UnitOfWork"], None]
+BatchFunction = Callable[[Sequence[EventT], "UnitOfWork"], None]
 
 
 class HandlerMissing(Exception):
@@ -50,7 +52,7 @@ class Handler(Generic[EventT]):
         """The group that this handler belongs to: the one its module is named for."""
         return group_of(self.function.__module__)
 
-    def __call__(self, event: EventT, work: UnitOfWork) -> None:
+    def __call__(self, event: EventT, work: "UnitOfWork") -> None:
         self.function(event, work)
 
     def delay(self, **fields: Any) -> str:
@@ -68,7 +70,7 @@ class BatchHandler(Handler[EventT]):
 
     def __init__(self, payload: type[EventT], together: BatchFunction[EventT]) -> None:
         @wraps(together)
-        def alone(event: EventT, work: UnitOfWork) -> None:
+        def alone(event: EventT, work: "UnitOfWork") -> None:
             together([event], work)
 
         super().__init__(payload, alone)
@@ -119,7 +121,7 @@ def group_of(module: str) -> str:
     return module.rpartition(".")[2].replace("_", "-")
 
 
-def load_handlers(package: str, group: WorkerGroup) -> dict[str, Handler[Any]]:
+def load_handlers(package: str, group: WorkerGroup | LambdaGroup) -> dict[str, Handler[Any]]:
     """The group's handlers by event type; raises HandlerMissing unless they are just what the catalog says."""
     name = f"{package}.{group.name.replace('-', '_')}"
     try:
@@ -130,7 +132,8 @@ def load_handlers(package: str, group: WorkerGroup) -> dict[str, Handler[Any]]:
         raise HandlerMissing(f"group {group.name} needs a module {name} with its handlers") from None
     found = [value for value in vars(module).values() if isinstance(value, Handler) and value.group == group.name]
     handlers = {handler.payload.event_type: handler for handler in found}
-    wanted = {payload.event_type for payload in (*group.handles, *group.tasks)}
+    tasks = group.tasks if isinstance(group, WorkerGroup) else ()
+    wanted = {payload.event_type for payload in (*group.handles, *tasks)}
     missing, surplus = sorted(wanted - set(handlers)), sorted(set(handlers) - wanted)
     if missing or surplus or len(found) > len(handlers):
         raise HandlerMissing(

@@ -49,3 +49,11 @@ def interrupted_after(seconds: float) -> Iterator[None]:
     """Raise Overran in the body once it has run so long."""
     with interrupting(seconds) as limit, limit:
         yield
+
+
+def overrun_behind(error: BaseException) -> Overran | None:
+    """The end of the handler's time, if that broke a call off: what a driver says then looks like an outage."""
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, Overran):
+        behind = behind.__cause__ or behind.__context__
+    return behind

@@ -20,8 +20,8 @@ from millrace.envelope import (
 )
 from millrace.errors import InvalidEvent
 
-from workers.undecodable import UNDECODABLE
-
+#: The header that stands for properties that could not be read (workers.undecodable); it holds their bytes in base64.
+UNDECODABLE = "millrace-undecodable-properties"
 GENERATION_HEADER = "x-millrace-generation"
 CELERY_SOURCE = "/celery"
 PLAIN_SOURCE = "/plain"

@@ -4,7 +4,6 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
 
 import prometheus_client
 import structlog
@@ -12,9 +11,8 @@ from millrace.envelope import Envelope
 
 from workers.histogram import BatchHistogram
 from workers.logs import log_many
+from workers.outcomes import QUIET, Report, outcome_record
 
-#: What ended well, or will go on by itself, is information; the rest asks for a look.
-_QUIET = frozenset({"processed", "discarded", "absorbed", "waiting"})
 _SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 600)
 
 OUTCOMES = prometheus_client.Counter("millrace_outcomes_total", "Outcomes of deliveries", ["group", "type", "outcome"])
@@ -23,16 +21,6 @@ DURATION = BatchHistogram("millrace_handler_seconds", "Time of one attempt", ["g
 LAG = BatchHistogram("millrace_lag_seconds", "From an event's time to its outcome", ["group", "type"], buckets=_SECONDS)
 
 log = structlog.get_logger("millrace.outcome")
-
-
-class Report(NamedTuple):
-    """What became of one delivery."""
-
-    outcome: str
-    attempt: int | None = None
-    milliseconds: float | None = None
-    note: str | None = None
-    delay: int | None = None
 
 
 def publish_report(report: Report, envelope: Envelope, group: str) -> None:
@@ -47,7 +35,7 @@ def publish_reports(reports: Sequence[tuple[Report, Envelope]], group: str) -> N
     except Exception as error:  # metrics are files, and a disk may be full
         log.warning("not counted", group=group, error=type(error).__name__)
     for level, quiet in ((logging.INFO, True), (logging.WARNING, False)):
-        records = [_record(*each, group) for each in reports if (each[0].outcome in _QUIET) == quiet]
+        records = [outcome_record(*each, group) for each in reports if (each[0].outcome in QUIET) == quiet]
         if records:
             log_many("millrace.outcome", level, "outcome", records)
 
@@ -68,21 +56,3 @@ def _count(reports: Sequence[tuple[Report, Envelope]], group: str) -> None:
             observed[LAG, envelope.type].append(max(0.0, (now - envelope.time).total_seconds()))
     for (metric, type_), values in observed.items():
         metric.labels(group, type_).observe_many(values)
-
-
-def _record(report: Report, envelope: Envelope, group: str) -> dict[str, Any]:
-    always = {
-        "id": envelope.id,
-        "source": envelope.source,
-        "type": envelope.type,
-        "group": group,
-        "outcome": report.outcome,
-    }
-    perhaps = {
-        "attempt": report.attempt,
-        "milliseconds": report.milliseconds and round(report.milliseconds, 1),
-        "delay": report.delay,
-        "note": report.note,
-        "trace": envelope.traceparent,
-    }
-    return always | {name: value for name, value in perhaps.items() if value is not None}

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, Engine, Table, and_, bindparam, delete, exists, func, select, tuple_
 
 from workers.database import reading
-from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED
 from workers.retention_partitions import DEFAULT
 from workers.tables import accepted, external_calls, inbox, letters, outbox, retention
+from workers.verdicts import DEAD_LETTERED, DISCARDED, PROCESSED
 
 #: Rows in one transaction: a few milliseconds of a lock that others may wait for.
 BATCH = 500

@@ -14,8 +14,9 @@ from millrace.publishing.sender import Sender
 from sqlalchemy import Engine
 
 from workers.database import connect
+from workers.environment import SettingsError
 from workers.handling import Handler, load_handlers, require_level
-from workers.settings import Settings, SettingsError
+from workers.settings import Settings
 from workers.stores.opening import level_of, open_store
 from workers.stores.settlement import Apart, Settlement, Together
 from workers.stores.sql import DatabaseStore

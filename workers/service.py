@@ -10,9 +10,10 @@ from contextlib import contextmanager
 import structlog
 from prometheus_client import Gauge
 
+from workers.environment import SettingsError
 from workers.logs import configure_logs
 from workers.metrics import serve
-from workers.settings import Settings, SettingsError, from_environment
+from workers.settings import Settings, from_environment
 
 log = structlog.get_logger("millrace.service")
 

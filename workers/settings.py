@@ -1,6 +1,5 @@
 """What a worker process is told by its environment, checked once at start."""
 
-import importlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,12 +8,9 @@ from typing import cast
 from millrace.declarations import Catalog
 from millrace.publishing.addresses import begin_anywhere, vhost_of
 
+from workers.environment import SettingsError, catalog_at
 from workers.stores.opening import require_store_url
 from workers.stores.store import WrongInboxUrl
-
-
-class SettingsError(Exception):
-    """A setting is missing or wrong; the message names it and says what it must be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,15 +47,7 @@ class Settings:
 
     def load_catalog(self) -> Catalog:
         """Import the catalog; raises SettingsError if there is none at that place."""
-        module, _, attribute = self.catalog.partition(":")
-        problem = f"MILLRACE_CATALOG must name a Catalog as module:attribute, got {self.catalog!r}"
-        try:
-            found = getattr(importlib.import_module(module), attribute, None)
-        except ModuleNotFoundError as error:
-            raise SettingsError(f"{problem} ({error})") from error
-        if not isinstance(found, Catalog):
-            raise SettingsError(problem)
-        return found
+        return catalog_at(self.catalog)
 
 
 def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:

@@ -13,8 +13,7 @@ from typing import Any
 
 import amqp
 
-#: The header that stands for the properties that could not be read; it holds their bytes in base64.
-UNDECODABLE = "millrace-undecodable-properties"
+from workers.received import UNDECODABLE
 
 _decode = amqp.Message._load_properties
 _open = amqp.Channel.__init__

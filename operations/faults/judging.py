@@ -11,8 +11,8 @@ from sqlalchemy import Connection, func, select
 from operations.faults.effects import effects
 from operations.faults.ledger import Ledger
 from operations.faults.sample import Begun, Called, Poisonous, Unclaimed
-from workers.inbox import FINAL
 from workers.tables import accepted, inbox, letters, outbox
+from workers.verdicts import FINAL
 
 #: Which groups an accepted event of a type must reach, each with one effect on its subject.
 EFFECTS: dict[str, tuple[str, ...]] = {

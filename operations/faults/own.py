@@ -20,8 +20,8 @@ from operations.faults.load import SOURCE, Plan
 from operations.faults.oracle import Judging
 from operations.faults.scenario import Subject
 from operations.samples import sample_payloads
-from workers.inbox import DEAD_LETTERED, FINAL
 from workers.tables import inbox, letters
+from workers.verdicts import DEAD_LETTERED, FINAL
 
 #: In a sample's strings, what becomes a text that no other event has.
 NUMBER = "{n}"

@@ -11,7 +11,7 @@ from millrace.errors import InvalidEvent
 from sqlalchemy import Connection, update
 
 from operations.faults.crash_points import replace
-from workers import app, guard, inbox, tables
+from workers import app, guard, inbox, tables, verdicts
 from workers.execution import Execution
 from workers.lane.acks import Acks
 from workers.lane.claims import claim_all
@@ -44,8 +44,8 @@ def small_prefetch() -> None:
 def no_inbox() -> None:
     """Every delivery may run, and leaves no record."""
 
-    def claim(_connection: Connection, request: inbox.Request) -> inbox.Verdict:
-        return inbox.Claim(request=request, attempt=1, fence=1)
+    def claim(_connection: Connection, request: verdicts.Request) -> verdicts.Verdict:
+        return verdicts.Claim(request=request, attempt=1, fence=1)
 
     for way in ("claim", "claim_first"):
         replace(f"workers.inbox:{way}", lambda _original: claim)
@@ -81,11 +81,11 @@ def lane_acks_early() -> None:
 def fence() -> None:
     """Whoever comes to the end of an attempt may complete it, overtaken or not."""
 
-    def settle(connection: Connection, held: inbox.Claim, values: dict[str, object]) -> None:
+    def settle(connection: Connection, held: verdicts.Claim, values: dict[str, object]) -> None:
         connection.execute(update(tables.inbox).where(inbox._key(held.request)).values(**values))
 
     def complete(
-        connection: Connection, held: inbox.Claim, state: str, *, milliseconds: float, error: str | None = None
+        connection: Connection, held: verdicts.Claim, state: str, *, milliseconds: float, error: str | None = None
     ) -> None:
         settle(connection, held, {"state": state, "milliseconds": milliseconds, "error": error})
 
@@ -97,11 +97,11 @@ def attempt_counting() -> None:
     """An attempt is always the first."""
 
     def around(decide: Original) -> Original:
-        def never_exhausted(row: Any, request: inbox.Request) -> inbox.Verdict:
-            verdict: inbox.Verdict = decide(row, request)
-            held = verdict.held if isinstance(verdict, inbox.Exhausted) else verdict
-            if isinstance(held, inbox.Claim):
-                return inbox.Claim(request=request, attempt=1, fence=held.fence)
+        def never_exhausted(row: Any, request: verdicts.Request) -> verdicts.Verdict:
+            verdict: verdicts.Verdict = decide(row, request)
+            held = verdict.held if isinstance(verdict, verdicts.Exhausted) else verdict
+            if isinstance(held, verdicts.Claim):
+                return verdicts.Claim(request=request, attempt=1, fence=held.fence)
             return verdict
 
         return never_exhausted

@@ -27,9 +27,9 @@ from sqlalchemy.sql.selectable import FromClause
 from sqlalchemy.types import TypeEngine
 
 from workers.database import insert_into
-from workers.inbox import Claim
 from workers.stores.store import Outcome
 from workers.tables import inbox
+from workers.verdicts import Claim
 
 #: What differs from event to event; on its way it is one text in JSON, which costs a fifth of an array for each.
 _EACH: dict[str, TypeEngine[Any]] = {

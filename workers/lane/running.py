@@ -11,10 +11,9 @@ import structlog
 from millrace.envelope import fingerprint
 from sqlalchemy import Engine
 
-from workers import inbox
+from workers import verdicts
 from workers.execution import claim_request, run_handler
 from workers.handling import BatchHandler, Handler
-from workers.inbox import Claim, Request
 from workers.lane.entry import Entry
 from workers.lane.work import BatchedWork, NotInBatch
 from workers.overrun import interrupting
@@ -22,6 +21,7 @@ from workers.received import Received
 from workers.runtime import Runtime
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import Outcome
+from workers.verdicts import Claim, Request
 
 log = structlog.get_logger("millrace.lane")
 
@@ -96,7 +96,7 @@ class Handlers:
         finally:
             work.require_not_asked()
         milliseconds = (time.monotonic() - started) * 1000
-        state = inbox.PROCESSED if discarded is None else inbox.DISCARDED
+        state = verdicts.PROCESSED if discarded is None else verdicts.DISCARDED
         outcome = Outcome(state=state, milliseconds=milliseconds, error=discarded)
         return Ran(entries=entries, held=held, work=work if discarded is None else None, outcome=outcome)
 

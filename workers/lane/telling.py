@@ -10,7 +10,8 @@ from millrace import names
 from millrace.envelope import Envelope
 
 from workers.lane.running import Ran
-from workers.report import Report, publish_reports
+from workers.outcomes import Report
+from workers.report import publish_reports
 
 
 def tell(ran: Sequence[Ran], group: str, dispatcher: Any) -> None:

@@ -8,8 +8,8 @@ from millrace.envelope import Envelope
 from sqlalchemy import Engine
 
 from workers.external import Reconciled
-from workers.inbox import Claim
 from workers.stores.store import InboxStore
+from workers.verdicts import Claim
 from workers.work import UnitOfWork
 
 

@@ -3,7 +3,7 @@
 The table has one key, `key` (text); `expires_at` may be its time-to-live attribute.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Self
@@ -13,11 +13,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RUNNING
-from workers.stores.items import Condition, Fields, ItemStore
+from workers.stores.items import Condition, Fields, ItemStore, ended, key_of, mine, refusal
 from workers.stores.level import Level
-from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit, WrongInboxUrl
+from workers.stores.store import RETENTION_SECONDS, Outcome, StoreUnavailable, StoreUnfit, WrongInboxUrl
 from workers.stores.watch import Watch
+from workers.verdicts import DEAD_LETTERED, DISCARDED, PROCESSED, RUNNING, Claim
 
 #: A delivery that waits for a lease comes back so much later, in seconds: the lease's end is marked by then.
 MARK_SECONDS = 1.0
@@ -107,6 +107,27 @@ class DynamoStore(ItemStore):
         self._note_time(answer)
         return None
 
+    def complete_with(self, held: Claim, outcome: Outcome, table: str, items: Sequence[Mapping[str, Any]]) -> None:
+        """Record the outcome and put items into another table, in one transaction.
+
+        A repeated request is known by its token (boto3 makes one for each call). Raises Fenced, StoreUnavailable.
+        """
+        update = _Update()
+        update.require(mine(held))
+        update.put(ended(outcome))
+        if self._told is not None:
+            update.expire(round(self._told) + RETENTION_SECONDS)
+        key = {"key": {"S": key_of(held.request)}}
+        old = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+        outcome_write = {"Update": {"TableName": self._table, "Key": key, **old, **update.arguments()}}
+        puts = [{"Put": {"TableName": table, "Item": item}} for item in items]
+        try:
+            with _answering():
+                self._client.transact_write_items(TransactItems=[outcome_write, *puts])
+        except ClientError as refused:
+            reason = refused.response["CancellationReasons"][0]
+            raise refusal(held, _item(reason.get("Item", {}))) from refused
+
     def _get(self, key: str) -> Fields:
         with _answering():
             answer = self._client.get_item(TableName=self._table, Key={"key": {"S": key}}, ConsistentRead=True)
@@ -190,6 +211,12 @@ def _item(raw: Mapping[str, Mapping[str, str]]) -> Fields:
     return {name: typed["S"] for name, typed in raw.items() if "S" in typed}
 
 
+def _is_refused_transaction(error: ClientError) -> bool:
+    """Whether a transaction was cancelled by its first condition (else it is a conflict or a limit: tried again)."""
+    reasons = error.response.get("CancellationReasons") or [{}]
+    return bool(reasons[0].get("Code") == "ConditionalCheckFailed")
+
+
 @contextmanager
 def _answering() -> Iterator[None]:
     """A refused condition passes through; all else that goes wrong is no answer."""
@@ -197,7 +224,7 @@ def _answering() -> Iterator[None]:
         yield
     except ClientError as error:
         code = error.response["Error"]["Code"]
-        if code != "ConditionalCheckFailedException":
+        if code != "ConditionalCheckFailedException" and not _is_refused_transaction(error):
             raise StoreUnavailable(f"{code}: {error.response['Error'].get('Message', '')}"[:300]) from error
         raise
     except BotoCoreError as error:

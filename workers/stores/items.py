@@ -9,9 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from workers.inbox import RETRYING, RUNNING, Busy, Claim, Exhausted, Recorded, Request, Verdict, decide, overtaken
 from workers.stores.level import Level
 from workers.stores.store import DONE, INTENDED, Call, Outcome, StoreUnavailable
+from workers.verdicts import RETRYING, RUNNING, Busy, Claim, Exhausted, Recorded, Request, Verdict, decide, overtaken
 
 #: All values are text; None in a condition stands for a field that is not there.
 Fields = Mapping[str, str]
@@ -49,7 +49,7 @@ class ItemStore(ABC):
 
     def claim(self, request: Request) -> Verdict:
         """Claim the event for one attempt, or say why not."""
-        key = _key_of(request)
+        key = key_of(request)
         item = self._change(key, {"token": None}, _first(request), seconds=request.lease_seconds)
         if item is None:
             return Claim(request=request, attempt=1, fence=1)
@@ -66,9 +66,7 @@ class ItemStore(ABC):
 
     def complete(self, held: Claim, outcome: Outcome) -> None:
         """Record the outcome."""
-        milliseconds = f"{outcome.milliseconds:.3f}"
-        put = {"state": outcome.state, "milliseconds": milliseconds, "error": outcome.error or ""}
-        self._settle(held, put)
+        self._settle(held, ended(outcome))
 
     def postpone(self, held: Claim, *, seconds: float, error: str) -> None:
         """Record a failed attempt, and when the next one is due."""
@@ -80,9 +78,9 @@ class ItemStore(ABC):
 
     def require_held(self, held: Claim) -> None:
         """Do nothing if the claim is still the latest."""
-        item = self._get(_key_of(held.request))
+        item = self._get(key_of(held.request))
         if not _holds(held, item):
-            raise _refusal(held, item)
+            raise refusal(held, item)
 
     def look(self, group: str, source: str, event_id: str) -> Recorded | None:
         """What is on record."""
@@ -93,11 +91,11 @@ class ItemStore(ABC):
         """Record that a call is about to be made, unless one of this name is on record already."""
         field = _call_field(name)
         intent = json.dumps({"state": INTENDED, "key": provider_key, "call": uuid.uuid4().hex})
-        item = self._change(_key_of(held.request), {**_mine(held), field: None}, {field: intent})
+        item = self._change(key_of(held.request), {**mine(held), field: None}, {field: intent})
         if item is None:
             return None
         if not _holds(held, item):
-            raise _refusal(held, item)
+            raise refusal(held, item)
         earlier = json.loads(item[field])
         return Call(state=earlier["state"], result=earlier.get("result"))
 
@@ -109,14 +107,14 @@ class ItemStore(ABC):
         """Record that a call was made, as long as the event is on record at all."""
         done = json.dumps({"state": DONE, "result": result})
         known = {"fingerprint": held.request.fingerprint}
-        item = self._change(_key_of(held.request), known, {_call_field(name): done})
+        item = self._change(key_of(held.request), known, {_call_field(name): done})
         if item is not None:
-            raise _refusal(held, item)
+            raise refusal(held, item)
 
     def _settle(self, held: Claim, put: Condition, *, seconds: float | None = None) -> None:
-        item = self._change(_key_of(held.request), _mine(held), put, seconds=seconds)
+        item = self._change(key_of(held.request), mine(held), put, seconds=seconds)
         if item is not None:
-            raise _refusal(held, item)
+            raise refusal(held, item)
 
     def _recorded(self, item: Fields) -> Recorded:
         if "token" not in item:
@@ -137,23 +135,31 @@ def item_key(group: str, source: str, event_id: str) -> str:
     return json.dumps([group, source, event_id], ensure_ascii=False)
 
 
-def _key_of(request: Request) -> str:
+def key_of(request: Request) -> str:
+    """The key of the event that is asked for."""
     return item_key(request.group, request.envelope.source, request.envelope.id)
+
+
+def ended(outcome: Outcome) -> dict[str, str]:
+    """The fields of an outcome."""
+    milliseconds = f"{outcome.milliseconds:.3f}"
+    return {"state": outcome.state, "milliseconds": milliseconds, "error": outcome.error or ""}
 
 
 def _call_field(name: str) -> str:
     return f"call:{name}"
 
 
-def _mine(held: Claim) -> dict[str, str]:
+def mine(held: Claim) -> dict[str, str]:
+    """The fields that say that a claim is the latest and running."""
     return {"token": held.request.token, "fence": str(held.fence), "state": RUNNING}
 
 
 def _holds(held: Claim, item: Fields) -> bool:
-    return all(item.get(name) == value for name, value in _mine(held).items())
+    return all(item.get(name) == value for name, value in mine(held).items())
 
 
-def _refusal(held: Claim, item: Fields) -> Exception:
+def refusal(held: Claim, item: Fields) -> Exception:
     """Why a holder is refused: another has the event, or the store has forgotten the claim, and nobody has it."""
     if int(item.get("fence", 0)) < held.fence:
         return Forgotten(f"{held.request.envelope.id}: the store has lost the claim of attempt {held.attempt}")

@@ -8,9 +8,9 @@ from millrace.publishing.store_clock import store_now
 from sqlalchemy import Connection, and_
 
 from workers.database import insert_into
-from workers.inbox import Claim
 from workers.stores.store import Outcome
 from workers.tables import inbox
+from workers.verdicts import Claim
 
 #: Of a row of the inbox table: another store decides over the event, and knew it when this was written.
 IS_COPY = inbox.c.fence < 0

@@ -6,12 +6,16 @@ from typing import Protocol
 from millrace.publishing.message import Message
 from millrace.publishing.outbox import outbox_row
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from workers.database import begin
-from workers.inbox import Claim
 from workers.stores.outcome_copy import copy_outcome
-from workers.stores.store import InboxStore, Outcome, TransactionalStore
+from workers.stores.store import InboxStore, Outcome, StoreUnavailable, TransactionalStore
+from workers.verdicts import Claim
 from workers.work import UnitOfWork
+
+#: What any store raises when it cannot answer; the event then waits in the broker, and no attempt is counted.
+STORE_ERRORS = (StoreUnavailable, SQLAlchemyError)
 
 
 class Settlement(Protocol):

@@ -11,11 +11,11 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from workers import inbox
 from workers.database import begin, connect, reading
-from workers.inbox import Claim, Recorded, Request, Verdict
 from workers.stores.level import Level
 from workers.stores.store import DONE, INTENDED, Call, Outcome, StoreUnfit, WrongInboxUrl
 from workers.tables import external_calls
 from workers.tables import inbox as inbox_table
+from workers.verdicts import Claim, Recorded, Request, Verdict
 
 #: Without these a server forgets commits that it has confirmed.
 _DURABLE = ("fsync", "synchronous_commit")

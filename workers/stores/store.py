@@ -2,13 +2,13 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import SQLAlchemyError
-
-from workers.inbox import Claim, Recorded, Request, Verdict
 from workers.stores.level import Level
+from workers.verdicts import Claim, Recorded, Request, Verdict
+
+if TYPE_CHECKING:  # a store outside the database is used without its library
+    from sqlalchemy import Connection
 
 
 class WrongInboxUrl(ValueError):
@@ -17,10 +17,6 @@ class WrongInboxUrl(ValueError):
 
 class StoreUnavailable(Exception):
     """The store gave no answer: whether the last write was made is not known."""
-
-
-#: What any store raises when it cannot answer; the event then waits in the broker, and no attempt is counted.
-STORE_ERRORS = (StoreUnavailable, SQLAlchemyError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +52,8 @@ class InboxStore(Protocol):
     """Who may run an event, and what became of it; made once per process, after the fork.
 
     Every method but `claim`, `look` and `record_call` raises Fenced unless the claim is still the latest and running.
-    All raise one of STORE_ERRORS if the store does not answer. No decision compares the clocks of two machines.
+    All raise StoreUnavailable, or what the database's library raises, if the store does not answer. No decision
+    compares the clocks of two machines.
     """
 
     level: ClassVar[Level]
@@ -108,7 +105,7 @@ class InboxStore(Protocol):
 class TransactionalStore(InboxStore, Protocol):
     """A store in the database of the effects."""
 
-    def completing(self, held: Claim, outcome: Outcome) -> AbstractContextManager[Connection]:
+    def completing(self, held: Claim, outcome: Outcome) -> AbstractContextManager["Connection"]:
         """The one transaction of effects, outcome and outbox: the outcome is added when the body has ended well."""
 
 

@@ -3,16 +3,15 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from millrace.publishing.publisher import Publisher
-
 if TYPE_CHECKING:
     from millrace.publishing.async_publisher import AsyncPublisher
     from millrace.publishing.outbox import Outbox
+    from millrace.publishing.publisher import Publisher
 
 __all__ = ["AsyncPublisher", "Outbox", "Publisher"]
 
-#: Imported when it is first asked for: the outbox needs SQLAlchemy (millrace[outbox]), the other one asyncio.
-_LATER = {"AsyncPublisher": "async_publisher", "Outbox": "outbox"}
+#: Imported when it is first asked for: the outbox needs SQLAlchemy (millrace[outbox]), the others AMQP, one asyncio.
+_LATER = {"AsyncPublisher": "async_publisher", "Outbox": "outbox", "Publisher": "publisher"}
 
 
 def __getattr__(name: str) -> object:

@@ -9,8 +9,9 @@ from typing import Self
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
+from millrace.publishing.checked import public_envelope
 from millrace.publishing.message import event_message
-from millrace.publishing.publisher import confirmed_ids, public_envelope, source_of
+from millrace.publishing.publisher import confirmed_ids, source_of
 from millrace.publishing.sender import Sender
 from millrace.publishing.sending_thread import SendingThread
 

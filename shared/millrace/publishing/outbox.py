@@ -8,10 +8,10 @@ from sqlalchemy import Connection, Insert, MetaData, insert
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
+from millrace.publishing.checked import public_envelope
 from millrace.publishing.message import Message, event_message
 from millrace.publishing.outbox_keys import hold_keys
 from millrace.publishing.outbox_table import outbox_table
-from millrace.publishing.publisher import public_envelope
 from millrace.publishing.store_clock import store_now
 
 #: Inline: nobody asks for the id, and in a pipeline nobody could.

@@ -2,7 +2,7 @@
 
 from millrace.envelope import Envelope
 
-from workers.inbox import Claim, Request
+from workers.verdicts import Claim, Request
 
 
 def first_claim(envelope: Envelope) -> Claim:

@@ -9,11 +9,11 @@ from millrace.envelope import Envelope
 from millrace.publishing.store_clock import store_now
 from sqlalchemy import Engine, select, update
 
-from workers import inbox
+from workers import inbox, verdicts
 from workers.database import begin, connect
-from workers.inbox import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Request
 from workers.migrate import migrate
 from workers.tables import inbox as table
+from workers.verdicts import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Request
 
 EVENT = Envelope(id="1", source="/s", type="order.placed")
 REQUEST = Request(
@@ -30,7 +30,7 @@ def engine(database_url: str) -> Iterator[Engine]:
     made.dispose()
 
 
-def claim(engine: Engine, **changes: object) -> inbox.Verdict:
+def claim(engine: Engine, **changes: object) -> verdicts.Verdict:
     """Claim in a transaction of its own."""
     with begin(engine) as connection:
         return inbox.claim(connection, replace(REQUEST, **changes))  # type: ignore[arg-type]
@@ -59,9 +59,9 @@ def test_first_claim_runs_and_is_recorded(engine: Engine) -> None:
     """The first delivery gets attempt 1; its outcome is final."""
     held = claimed(engine)
     assert (held.attempt, held.fence) == (1, 1)
-    settle(engine, inbox.complete, held, inbox.PROCESSED, milliseconds=1.5)
-    assert claim(engine) == Duplicate(inbox.PROCESSED)
-    assert claim(engine, generation=5) == Duplicate(inbox.PROCESSED)
+    settle(engine, inbox.complete, held, verdicts.PROCESSED, milliseconds=1.5)
+    assert claim(engine) == Duplicate(verdicts.PROCESSED)
+    assert claim(engine, generation=5) == Duplicate(verdicts.PROCESSED)
 
 
 def test_scope_is_group_source_and_id(engine: Engine) -> None:
@@ -87,15 +87,15 @@ def test_expired_lease_is_taken_over_and_the_old_holder_is_fenced(engine: Engine
     new = claimed(engine)
     assert (new.attempt, new.fence) == (2, 2)
     for act, values in (
-        (inbox.complete, {"state": inbox.PROCESSED, "milliseconds": 1.0}),
+        (inbox.complete, {"state": verdicts.PROCESSED, "milliseconds": 1.0}),
         (inbox.postpone, {"seconds": 1.0, "error": "x"}),
         (inbox.require_held, {}),
     ):
         with pytest.raises(Fenced):
             settle(engine, act, stale, **values)
-    settle(engine, inbox.complete, new, inbox.PROCESSED, milliseconds=1.0)
+    settle(engine, inbox.complete, new, verdicts.PROCESSED, milliseconds=1.0)
     with pytest.raises(Fenced):
-        settle(engine, inbox.complete, new, inbox.PROCESSED, milliseconds=1.0)
+        settle(engine, inbox.complete, new, verdicts.PROCESSED, milliseconds=1.0)
 
 
 def test_postponed_event_is_busy_until_it_is_due(engine: Engine) -> None:
@@ -118,26 +118,26 @@ def test_attempts_end(engine: Engine) -> None:
     verdict = claim(engine)
     assert isinstance(verdict, Exhausted)
     assert verdict.error == "still broken"
-    settle(engine, inbox.complete, verdict.held, inbox.DEAD_LETTERED, milliseconds=0.0)
-    assert claim(engine) == Duplicate(inbox.DEAD_LETTERED)
+    settle(engine, inbox.complete, verdict.held, verdicts.DEAD_LETTERED, milliseconds=0.0)
+    assert claim(engine) == Duplicate(verdicts.DEAD_LETTERED)
 
 
 def test_conflict(engine: Engine) -> None:
     """The same key with another payload is never run, whatever the state."""
     held = claimed(engine)
     assert claim(engine, fingerprint="other") == Conflict()
-    settle(engine, inbox.complete, held, inbox.PROCESSED, milliseconds=1.0)
+    settle(engine, inbox.complete, held, verdicts.PROCESSED, milliseconds=1.0)
     assert claim(engine, fingerprint="other") == Conflict()
 
 
 def test_higher_generation_reopens_a_dead_letter(engine: Engine) -> None:
     """A replay starts its attempts anew; its own duplicates and older ones are absorbed."""
-    settle(engine, inbox.complete, claimed(engine), inbox.DEAD_LETTERED, milliseconds=1.0)
+    settle(engine, inbox.complete, claimed(engine), verdicts.DEAD_LETTERED, milliseconds=1.0)
     again = claimed(engine, generation=1)
     assert (again.attempt, again.fence) == (1, 2)
-    settle(engine, inbox.complete, again, inbox.DEAD_LETTERED, milliseconds=1.0)
-    assert claim(engine, generation=1) == Duplicate(inbox.DEAD_LETTERED)
-    assert claim(engine, generation=0) == Duplicate(inbox.DEAD_LETTERED)
+    settle(engine, inbox.complete, again, verdicts.DEAD_LETTERED, milliseconds=1.0)
+    assert claim(engine, generation=1) == Duplicate(verdicts.DEAD_LETTERED)
+    assert claim(engine, generation=0) == Duplicate(verdicts.DEAD_LETTERED)
     claimed(engine, generation=2)
 
 
@@ -152,20 +152,20 @@ def test_replay_of_an_event_that_was_never_recorded_as_dead_runs_anew(engine: En
 
 def test_one_winner_of_many(engine: Engine) -> None:
     """Of eight that claim at once, one runs."""
-    verdicts: list[inbox.Verdict] = []
+    made: list[verdicts.Verdict] = []
     start = threading.Barrier(8)
 
     def race() -> None:
         start.wait()
-        verdicts.append(claim(engine))
+        made.append(claim(engine))
 
     threads = [threading.Thread(target=race) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sum(isinstance(verdict, Claim) for verdict in verdicts) == 1
-    assert sum(isinstance(verdict, Busy) for verdict in verdicts) == 7
+    assert sum(isinstance(verdict, Claim) for verdict in made) == 1
+    assert sum(isinstance(verdict, Busy) for verdict in made) == 7
 
 
 def test_outcome_and_effects_roll_back_together(engine: Engine) -> None:
@@ -174,10 +174,10 @@ def test_outcome_and_effects_roll_back_together(engine: Engine) -> None:
 
     def fail_after_the_outcome() -> None:
         with begin(engine) as connection:
-            inbox.complete(connection, held, inbox.PROCESSED, milliseconds=1.0)
+            inbox.complete(connection, held, verdicts.PROCESSED, milliseconds=1.0)
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
         fail_after_the_outcome()
     with begin(engine) as connection:
-        assert connection.execute(select(table.c.state)).scalar_one() == inbox.RUNNING
+        assert connection.execute(select(table.c.state)).scalar_one() == verdicts.RUNNING

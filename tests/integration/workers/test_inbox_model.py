@@ -24,11 +24,11 @@ from hypothesis.stateful import (
 from millrace.envelope import Envelope
 from sqlalchemy import Column, Engine, MetaData, String, Table, delete, func, insert, select, update
 
-from workers import inbox, tables
+from workers import inbox, tables, verdicts
 from workers.database import begin, connect, reading
-from workers.inbox import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Recorded, Request, Verdict
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import Outcome
+from workers.verdicts import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Recorded, Request, Verdict
 
 ATTEMPTS = 3
 LONG = 10_000.0
@@ -260,7 +260,7 @@ def test_what_always_holds_on_postgresql(database_url: str) -> None:
     check(connect(database_url), settings().max_examples // 10)
 
 
-_decide, _key = inbox.decide, inbox._key
+_decide, _key = verdicts.decide, inbox._key
 
 
 def _changed_row(**changes: object) -> Callable[[Recorded, Request], Verdict]:
@@ -269,10 +269,10 @@ def _changed_row(**changes: object) -> Callable[[Recorded, Request], Verdict]:
 
 #: Each guard of the inbox, and how it is broken.
 BROKEN: dict[str, tuple[str, Callable[..., object]]] = {
-    "fence": ("_mine", lambda held: _key(held.request) & (tables.inbox.c.state == inbox.RUNNING)),
+    "fence": ("_mine", lambda held: _key(held.request) & (tables.inbox.c.state == verdicts.RUNNING)),
     "state": ("_mine", lambda held: _key(held.request) & (tables.inbox.c.fence == held.fence)),
     "lease": ("decide", _changed_row(wait=0.0)),
-    "outcome": ("decide", _changed_row(state=inbox.RETRYING)),
+    "outcome": ("decide", _changed_row(state=verdicts.RETRYING)),
     "fingerprint": ("decide", lambda row, request: _decide(replace(row, fingerprint=request.fingerprint), request)),
     "attempts": ("decide", lambda row, request: _decide(row, replace(request, max_attempts=100))),
     "generation": ("decide", lambda row, request: _decide(row, replace(request, generation=0))),

@@ -11,11 +11,11 @@ from tests.integration.workers.sample_catalog import CATALOG, LedgerCheck, Order
 from tests.integration.workers.sample_handlers import effects
 from tests.integration.workers.stack import prepare_store
 from tests.integration.workers.test_inbox import claim, claimed, expire
-from workers import inbox
+from workers import verdicts
 from workers.database import begin, connect, reading
 from workers.external import OutcomeUnknown, Reconciled
-from workers.inbox import Claim, Fenced
 from workers.tables import external_calls, outbox
+from workers.verdicts import Claim, Fenced
 from workers.work import Overtaken, UnitOfWork
 
 
@@ -177,4 +177,4 @@ def test_fetch_sees_what_is_committed(engine: Engine) -> None:
     with begin(engine) as connection:
         connection.execute(insert(effects).values(who="other", order_id="1"))
     assert [row.who for row in work.fetch(select(effects))] == ["other"]
-    assert isinstance(claim(engine, group="another"), inbox.Claim)
+    assert isinstance(claim(engine, group="another"), verdicts.Claim)

@@ -4,7 +4,8 @@ import pytest
 from millrace.catalog import CATALOG
 from millrace.publishing import addresses
 
-from workers.settings import SettingsError, from_environment
+from workers.environment import SettingsError
+from workers.settings import from_environment
 
 NEEDED = {"MILLRACE_BROKER_URL": "amqp://v.group.a:p@h:1/my%2Fvhost", "MILLRACE_DATABASE_URL": "sqlite://"}
 

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from tests.integration.workers.claims import first_claim
 from workers.database import begin, connect, reading
-from workers.inbox import DISCARDED, PROCESSED, Claim
 from workers.lane.claims import claim_all, claim_parameters
 from workers.migrate import migrate
 from workers.stores.store import Outcome
 from workers.tables import inbox
+from workers.verdicts import DISCARDED, PROCESSED, Claim
 
 IDS = ["1", 'a"b', "back\\slash", "{a,b}", "NULL", "'; drop table inbox --", "größer 🐎", "%s %(rows)s", "a\u2028b"]
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

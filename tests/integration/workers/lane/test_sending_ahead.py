@@ -15,7 +15,6 @@ from tests.integration.workers.claims import first_claim
 from tests.integration.workers.stack import until
 from tests.postgres_server import by_way_of_proxy, fresh_database
 from workers.database import connect, is_outage, reading
-from workers.inbox import PROCESSED
 from workers.lane.running import Ran
 from workers.lane.transaction import Sent, Taken, Transactions
 from workers.lane.work import BatchedWork
@@ -23,6 +22,7 @@ from workers.migrate import migrate
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import Outcome
 from workers.tables import inbox
+from workers.verdicts import PROCESSED
 
 MARKS = Table("marks", MetaData(), Column("mark", Text, primary_key=True))
 

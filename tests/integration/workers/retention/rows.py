@@ -11,14 +11,12 @@ from sqlalchemy import Engine, Table, delete, func, insert, inspect, select
 
 from tests.integration.workers.sample_catalog import CATALOG
 from workers.database import begin, connect, reading
-from workers.inbox import (
-    PROCESSED,
-)
 from workers.letters import replay
 from workers.migrate import migrate
 from workers.retention import Round
 from workers.retention_partitions import WEEK_SECONDS
 from workers.tables import accepted, clearances, external_calls, inbox, letters, outbox, retention
+from workers.verdicts import PROCESSED
 
 DAYS = 30
 DAY = 86_400.0

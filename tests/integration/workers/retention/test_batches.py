@@ -25,17 +25,12 @@ from tests.integration.workers.retention.rows import (
 from tests.integration.workers.sample_catalog import CATALOG
 from workers import retention_removal
 from workers.database import begin
-from workers.inbox import (
-    PROCESSED,
-    Claim,
-    Request,
-    claim,
-    complete,
-)
+from workers.inbox import claim, complete
 from workers.letters import ReplayRefused
 from workers.retention import Round
 from workers.retention_batches import Stopped
 from workers.tables import accepted, clearances, inbox
+from workers.verdicts import PROCESSED, Claim, Request
 
 
 def test_many_batches(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

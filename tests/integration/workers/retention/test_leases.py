@@ -5,11 +5,11 @@ from sqlalchemy import Engine, select
 
 from tests.integration.workers.retention.rows import add, add_inbox, left
 from workers.database import reading
-from workers.inbox import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 from workers.retention_batches import Stopped
 from workers.retention_leases import forget_leases
 from workers.stores.store import RETENTION_SECONDS
 from workers.tables import external_calls, inbox
+from workers.verdicts import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 
 OLDER, YOUNGER = -RETENTION_SECONDS - 60, -RETENTION_SECONDS + 60
 #: A group that no catalog has.

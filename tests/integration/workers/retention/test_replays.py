@@ -6,11 +6,9 @@ from sqlalchemy import Engine, update
 
 from tests.integration.workers.retention.rows import DAY, OLD, YOUNG, add_inbox, add_letter, left, replayed, run
 from workers.database import begin
-from workers.inbox import (
-    DEAD_LETTERED,
-)
 from workers.letters import ReplayRefused, discard
 from workers.tables import inbox, letters, outbox
+from workers.verdicts import DEAD_LETTERED
 
 
 def test_replaying_what_is_older_than_the_retention_is_refused(engine: Engine) -> None:

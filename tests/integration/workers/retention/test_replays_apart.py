@@ -10,7 +10,6 @@ from tests.integration.workers.retention.rows import GROUP, add_inbox, add_lette
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench, claimed
 from tests.postgres_server import fresh_database
 from workers.database import begin, reading
-from workers.inbox import DEAD_LETTERED, Conflict
 from workers.letters import CONFLICT, ReplayRefused
 from workers.outgoing import Failure, event_letter
 from workers.retention_clearance import IN_HAND_SECONDS
@@ -19,6 +18,7 @@ from workers.stores.opening import open_store
 from workers.stores.settlement import Apart
 from workers.stores.store import INTENDED, REPLAYABLE_SECONDS, RETENTION_SECONDS, InboxStore
 from workers.tables import inbox, outbox
+from workers.verdicts import DEAD_LETTERED, Conflict
 
 CAUSES = ("permanent", CONFLICT)
 FORGOTTEN, KEPT = RETENTION_SECONDS + 86_400, REPLAYABLE_SECONDS - 86_400

@@ -26,15 +26,9 @@ from tests.integration.workers.retention.rows import (
 from tests.integration.workers.sample_catalog import CATALOG
 from workers import retention_removal
 from workers.database import begin, reading
-from workers.inbox import (
-    DEAD_LETTERED,
-    DISCARDED,
-    PROCESSED,
-    RETRYING,
-    RUNNING,
-)
 from workers.retention_clearance import IN_HAND_SECONDS, reach
 from workers.tables import accepted, clearances, external_calls, inbox, letters, outbox, retention
+from workers.verdicts import DEAD_LETTERED, DISCARDED, PROCESSED, RETRYING, RUNNING
 
 
 def test_what_is_old_goes_and_what_is_young_stays(engine: Engine) -> None:

@@ -11,15 +11,15 @@ from typing import Any
 
 from millrace.envelope import Envelope
 
-from workers import inbox
+from workers import verdicts
 from workers.database import connect
-from workers.inbox import Busy, Claim, Request, Verdict
 from workers.stores.opening import open_store
 from workers.stores.sql import DatabaseStore
 from workers.stores.store import InboxStore, Outcome
+from workers.verdicts import Busy, Claim, Request, Verdict
 
-DONE_WELL = Outcome(state=inbox.PROCESSED, milliseconds=1.5)
-BURIED = Outcome(state=inbox.DEAD_LETTERED, milliseconds=1.0, error="broken")
+DONE_WELL = Outcome(state=verdicts.PROCESSED, milliseconds=1.5)
+BURIED = Outcome(state=verdicts.DEAD_LETTERED, milliseconds=1.0, error="broken")
 #: Longer than every lease and delay of the tests, in seconds.
 LONG = 7200.0
 LEASE = 30.0

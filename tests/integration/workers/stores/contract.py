@@ -12,10 +12,10 @@ from sqlalchemy import func, insert, select
 
 from tests.integration.workers.sample_handlers import effects
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, LEASE, Bench, claimed
-from workers import inbox
-from workers.inbox import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Verdict
+from workers import verdicts
 from workers.stores.level import Level
 from workers.stores.store import DONE, INTENDED, Call, InboxStore
+from workers.verdicts import Busy, Claim, Conflict, Duplicate, Exhausted, Fenced, Verdict
 
 CLAIMANTS = 16
 
@@ -35,11 +35,11 @@ def outcome_is_final(bench: Bench) -> None:
     assert (held.attempt, held.fence) == (1, 1)
     store.require_held(held)
     store.complete(held, DONE_WELL)
-    assert other.claim(bench.again(held)) == Duplicate(inbox.PROCESSED)
-    assert other.claim(bench.again(held, generation=5)) == Duplicate(inbox.PROCESSED)
+    assert other.claim(bench.again(held)) == Duplicate(verdicts.PROCESSED)
+    assert other.claim(bench.again(held, generation=5)) == Duplicate(verdicts.PROCESSED)
     with pytest.raises(Fenced):
         store.complete(held, BURIED)
-    assert state_of(other, held) == inbox.PROCESSED
+    assert state_of(other, held) == verdicts.PROCESSED
 
 
 def scope_is_group_source_and_id(bench: Bench) -> None:
@@ -77,7 +77,7 @@ def stale_holder_can_do_nothing(bench: Bench) -> None:
             with pytest.raises(Fenced):
                 act()
         assert state_of(other, new) == before
-    assert other.claim(bench.again(stale)) == Duplicate(inbox.PROCESSED)
+    assert other.claim(bench.again(stale)) == Duplicate(verdicts.PROCESSED)
 
 
 def steps_of(store: InboxStore, held: Claim) -> list[Callable[[], object]]:
@@ -123,7 +123,7 @@ def attempts_end(bench: Bench) -> None:
     assert isinstance(verdict, Exhausted)
     assert verdict.error == "broken 3"
     store.complete(verdict.held, BURIED)
-    assert store.claim(bench.again(held)) == Duplicate(inbox.DEAD_LETTERED)
+    assert store.claim(bench.again(held)) == Duplicate(verdicts.DEAD_LETTERED)
 
 
 def ended_attempts_stay_ended(bench: Bench) -> None:
@@ -161,7 +161,7 @@ def replay_reopens_a_dead_letter(bench: Bench) -> None:
     assert (again.attempt, again.fence) == (1, 2)
     store.complete(again, BURIED)
     for generation in (0, 1):
-        assert store.claim(bench.again(first, generation=generation)) == Duplicate(inbox.DEAD_LETTERED)
+        assert store.claim(bench.again(first, generation=generation)) == Duplicate(verdicts.DEAD_LETTERED)
     last = claimed(store.claim(bench.again(first, generation=2)))
     with pytest.raises(Fenced):
         store.complete(again, DONE_WELL)
@@ -188,9 +188,9 @@ def race(bench: Bench, store_of: list[InboxStore], requests: list[str]) -> list[
     start = threading.Barrier(len(store_of), timeout=60)
 
     def claim_all(store: InboxStore) -> None:
-        for event_id, verdicts in zip(requests, won, strict=True):
+        for event_id, each in zip(requests, won, strict=True):
             start.wait()
-            verdicts.append(store.claim(bench.request(event_id)))
+            each.append(store.claim(bench.request(event_id)))
 
     threads = [threading.Thread(target=claim_all, args=(store,)) for store in store_of]
     for thread in threads:
@@ -206,10 +206,10 @@ def one_winner_of_many(bench: Bench) -> None:
     ids = [f"race-{number}" for number in range(bench.keys)]
     for expected in (1, 2, 3):
         won = race(bench, stores, ids)
-        for verdicts in won:
-            winners = [verdict for verdict in verdicts if isinstance(verdict, Claim)]
+        for each in won:
+            winners = [verdict for verdict in each if isinstance(verdict, Claim)]
             assert [winner.attempt for winner in winners] == [expected]
-            assert sum(isinstance(verdict, Busy) for verdict in verdicts) == CLAIMANTS - 1
+            assert sum(isinstance(verdict, Busy) for verdict in each) == CLAIMANTS - 1
             if expected == 1:  # the next round is one of retries, the last one of leases
                 stores[0].postpone(winners[0], seconds=1, error="x")
         bench.pass_time()
@@ -245,8 +245,8 @@ def crash_at_each_step(bench: Bench) -> None:
     assert store.intend(was["intended"], "pay", "key") == Call(state=INTENDED)
     assert store.intend(was["called"], "pay", "key") == Call(state=DONE, result=1)
     assert isinstance(store.claim(bench.request("exhausted")), Exhausted)
-    assert store.claim(bench.request("buried")) == Duplicate(inbox.DEAD_LETTERED)
-    assert store.claim(bench.request("completed")) == Duplicate(inbox.PROCESSED)
+    assert store.claim(bench.request("buried")) == Duplicate(verdicts.DEAD_LETTERED)
+    assert store.claim(bench.request("completed")) == Duplicate(verdicts.PROCESSED)
     if store.level is Level.TRANSACTIONAL:
         assert effects_of(store, bench) == 0
 
@@ -259,7 +259,7 @@ def record_survives_a_crash_of_the_server(bench: Bench) -> None:
     store.complete(done, DONE_WELL)
     bench.crash()
     store = bench.open()
-    assert store.claim(bench.again(done)) == Duplicate(inbox.PROCESSED)
+    assert store.claim(bench.again(done)) == Duplicate(verdicts.PROCESSED)
     assert isinstance(store.claim(bench.again(running)), Busy)
     store.complete(running, DONE_WELL)
 
@@ -271,14 +271,14 @@ def effects_and_outcome_commit_together(bench: Bench) -> None:
     held = claimed(store.claim(bench.request()))
     with pytest.raises(ZeroDivisionError):
         fail_after_an_effect(store, held, bench)
-    assert (effects_of(store, bench), state_of(store, held)) == (0, inbox.RUNNING)
+    assert (effects_of(store, bench), state_of(store, held)) == (0, verdicts.RUNNING)
     new = claimed(bench.take_over(bench.open(), held))
     with pytest.raises(Fenced), store.completing(held, DONE_WELL) as connection:
         connection.execute(insert(effects).values(who=bench.group, order_id="1"))
-    assert (effects_of(store, bench), state_of(store, held)) == (0, inbox.RUNNING)
+    assert (effects_of(store, bench), state_of(store, held)) == (0, verdicts.RUNNING)
     with store.completing(new, DONE_WELL) as connection:
         connection.execute(insert(effects).values(who=bench.group, order_id="1"))
-    assert (effects_of(store, bench), state_of(store, held)) == (1, inbox.PROCESSED)
+    assert (effects_of(store, bench), state_of(store, held)) == (1, verdicts.PROCESSED)
 
 
 def fail_after_an_effect(store: InboxStore, held: Claim, bench: Bench) -> None:

@@ -15,8 +15,8 @@ from sqlalchemy import insert
 
 from tests.integration.workers.sample_handlers import effects
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench, claimed, store_at
-from workers.inbox import Claim
 from workers.stores.store import InboxStore
+from workers.verdicts import Claim
 
 
 def _call(store: InboxStore, held: Claim) -> None:

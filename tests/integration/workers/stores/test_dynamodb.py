@@ -13,11 +13,11 @@ from tests.dynamodb_server import client_of, fresh_table
 from tests.integration.workers.stack import until
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench, claimed
 from tests.integration.workers.stores.benches import Clock, dynamodb_bench
-from workers.inbox import Busy, Claim, Fenced
 from workers.stores.dynamodb import DynamoStore
 from workers.stores.items import item_key
 from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit
 from workers.stores.watch import Watch
+from workers.verdicts import Busy, Claim, Fenced
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced, Order
 from tests.integration.workers.sample_handlers import effects
 from tests.integration.workers.stack import Stack
 from tests.integration.workers.stores.bench import Bench
-from workers import inbox
+from workers import verdicts
 from workers.database import reading
 from workers.execution import Execution, GiveBack
 from workers.handling import Handler
@@ -138,7 +138,7 @@ def test_processed_once(process: Make, id_: str) -> None:
     assert isinstance(one.settlement, Apart)
     assert [one.deliver(id_), one.deliver(id_)] == ["processed", "absorbed"]
     assert (one.runs, len(one.sent(names.IN, id_))) == ([1], 1)
-    assert one.copied(id_) == inbox.PROCESSED
+    assert one.copied(id_) == verdicts.PROCESSED
 
 
 #: Where a process ends, how often the handler has run in the end, and how often the event was published.
@@ -195,7 +195,7 @@ def test_burial_cut_at_each_step(process: Make, module_bench: Bench, id_: str, c
     assert second.deliver(id_) == ("absorbed" if done else "dead-lettered")
     assert len(second.sent(names.DEAD, id_)) == letters
     assert (first.runs, second.runs) == ([1], [])
-    assert second.copied(id_) == inbox.DEAD_LETTERED
+    assert second.copied(id_) == verdicts.DEAD_LETTERED
     assert second.deliver(id_) == "absorbed"
 
 
@@ -242,7 +242,7 @@ def test_a_stale_copy_does_not_overwrite_a_later_outcome(process: Make, module_b
 
     one = process(slow)
     assert one.deliver(id_) == "overtaken"
-    assert one.copied(id_) == inbox.DISCARDED
+    assert one.copied(id_) == verdicts.DISCARDED
 
 
 def test_failure_is_tried_again(process: Make, module_bench: Bench, id_: str) -> None:
@@ -318,4 +318,4 @@ def test_broker_that_does_not_answer(process: Make, id_: str) -> None:
         one.deliver(f"{id_}-fails")
     found = one.inbox.look("ledger", "/x", f"{id_}-fails")
     assert found is not None
-    assert found.state == inbox.RUNNING
+    assert found.state == verdicts.RUNNING

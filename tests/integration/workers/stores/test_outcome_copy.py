@@ -8,12 +8,12 @@ from sqlalchemy import Engine, select
 
 from tests.integration.workers.stack import prepare_store
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench
-from workers import inbox
+from workers import verdicts
 from workers.database import begin, connect, reading
-from workers.inbox import Claim, Duplicate
 from workers.stores.outcome_copy import copy_outcome
 from workers.stores.sql import DatabaseStore
 from workers.tables import inbox as table
+from workers.verdicts import Claim, Duplicate
 
 
 @pytest.fixture
@@ -46,8 +46,8 @@ def test_a_later_outcome_replaces_an_earlier_one(engine: Engine) -> None:
     copied(engine, first, BURIED)
     copied(engine, second, DONE_WELL)
     copied(engine, first, BURIED)
-    assert states(engine) == [inbox.PROCESSED]
-    assert store.claim(bench.request("e")) == Duplicate(inbox.PROCESSED)
+    assert states(engine) == [verdicts.PROCESSED]
+    assert store.claim(bench.request("e")) == Duplicate(verdicts.PROCESSED)
 
 
 def test_a_claim_in_the_same_table_is_left_alone(engine: Engine) -> None:
@@ -56,5 +56,5 @@ def test_a_claim_in_the_same_table_is_left_alone(engine: Engine) -> None:
     held = store.claim(Bench(lambda: store, lambda: None).request())
     assert isinstance(held, Claim)
     copied(engine, held, DONE_WELL)
-    assert states(engine) == [inbox.RUNNING]
+    assert states(engine) == [verdicts.RUNNING]
     store.complete(held, DONE_WELL)

@@ -14,12 +14,13 @@ from sqlalchemy import text
 from tests.integration.workers.sample_catalog import CATALOG, OrderPlaced
 from tests.integration.workers.stack import Stack, prepare_store
 from tests.postgres_server import connect_to, fresh_database
+from workers.environment import SettingsError
 from workers.execution import Execution
 from workers.handling import Handler
 from workers.migrate import migrate
 from workers.received import Received
 from workers.runtime import Runtime
-from workers.settings import Settings, SettingsError
+from workers.settings import Settings
 from workers.stores.sql import LeaseStore
 from workers.stores.store import StoreUnfit
 from workers.work import UnitOfWork

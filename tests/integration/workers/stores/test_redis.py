@@ -13,11 +13,11 @@ from structlog.testing import capture_logs
 from tests.integration.workers.stores.bench import DONE_WELL, Bench, claimed
 from tests.integration.workers.stores.benches import redis_bench
 from tests.redis_server import RedisServer, running_redis
-from workers.inbox import Busy, Claim
 from workers.overrun import Overran, interrupted_after
 from workers.stores.items import Forgotten
 from workers.stores.redis import PREFIX, RedisStore
 from workers.stores.store import RETENTION_SECONDS, StoreUnavailable, StoreUnfit
+from workers.verdicts import Busy, Claim
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from tests.integration.workers.stores.bench import BURIED, DONE_WELL, Bench
 from tests.integration.workers.stores.benches import redis_bench, sql_bench
 from tests.redis_server import RedisServer
-from workers.inbox import Busy, Claim, Exhausted, Fenced, Verdict
 from workers.stores.store import InboxStore
+from workers.verdicts import Busy, Claim, Exhausted, Fenced, Verdict
 
 STEPS = ("complete", "bury", "postpone", "exhaust", "require", "intend", "withdraw")
 #: Done twice by the same holder these count as made where an answer may be lost, and are refused elsewhere.

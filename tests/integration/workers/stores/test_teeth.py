@@ -16,12 +16,12 @@ from tests.integration.workers.stores.bench import Bench
 from tests.integration.workers.stores.benches import redis_bench, sql_bench
 from tests.redis_server import RedisServer
 from workers.database import begin
-from workers.inbox import Claim, Request, Verdict
 from workers.stores.items import Condition, Fields
 from workers.stores.level import Level
 from workers.stores.redis import RedisStore
 from workers.stores.sql import LeaseStore
 from workers.stores.store import Call, Outcome
+from workers.verdicts import Claim, Request, Verdict
 
 pytestmark = pytest.mark.long
 

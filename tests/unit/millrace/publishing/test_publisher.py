@@ -8,7 +8,7 @@ from millrace.catalog import CATALOG
 from millrace.errors import UnknownEventType, UnknownSchemaVersion
 from millrace.events import OnboardingStepDue, UserSignedUp
 from millrace.publishing import Publisher
-from millrace.publishing.publisher import checked_envelope
+from millrace.publishing.checked import checked_envelope
 
 NOWHERE = "amqp://web:secret@127.0.0.1:1/test"
 

@@ -18,9 +18,9 @@ from operations.faults.oracle import Oracle, messages_left, not_reconciled
 from operations.faults.sample import CATALOG, Begun, Called
 from operations.faults.world import World
 from workers.database import begin, connect
-from workers.inbox import PROCESSED
 from workers.reconciliation import note_addressed
 from workers.tables import accepted, addressed, inbox, metadata
+from workers.verdicts import PROCESSED
 
 LINES = (CALLED_TWICE, NOT_CALLED, NOT_PUBLISHED, TRIED_TOO_OFTEN)
 

@@ -8,9 +8,9 @@ import pytest
 from millrace import seal
 from millrace.events import UserSignedUp
 
-from workers.inbox import PROCESSED
 from workers.lane import telling
 from workers.stores.store import Outcome
+from workers.verdicts import PROCESSED
 
 LIMIT = 24
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from workers.settings import SettingsError, from_environment
+from workers.environment import SettingsError
+from workers.settings import from_environment
 from workers.stores.level import Level
 from workers.stores.opening import level_of, require_store_url
 from workers.stores.store import WrongInboxUrl
