@@ -20,7 +20,7 @@ from workers.outgoing import Failure, delayed, event_letter
 from workers.overrun import Overran, interrupted_after, overrun_behind
 from workers.received import Received
 from workers.runtime import Runtime
-from workers.storable import storable
+from workers.storable import error_line
 from workers.stores.settlement import STORE_ERRORS
 from workers.stores.store import Outcome, StoreUnavailable
 from workers.work import UnitOfWork
@@ -97,7 +97,7 @@ class Execution:
     def _failed(self, held: verdicts.Claim, error: Exception, milliseconds: float) -> Report:
         if isinstance(error, StoreUnavailable) or (isinstance(error, SQLAlchemyError) and is_outage(error)):
             return self._store_is_out(error, self.runtime.timing.lease, begun=True)
-        kind, text = type(error).__name__, _text_of(error)
+        kind, text = type(error).__name__, error_line(error)
         stack = "".join(traceback.format_exception(error))
         retry = self.runtime.group.retry
         if isinstance(error, Permanent) or held.attempt >= retry.attempts:
@@ -193,8 +193,3 @@ def run_handler(call: Callable[[], None], limit: AbstractContextManager[None]) -
 
 def _milliseconds(started: float) -> float:
     return (time.monotonic() - started) * 1000
-
-
-def _text_of(error: Exception) -> str:
-    first_line = f"{type(error).__name__}: {error}".splitlines()[0]
-    return storable(first_line[:500])

@@ -58,7 +58,6 @@ def _generation(generation: int) -> dict[str, Any]:
 
 def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation: int, fingerprint: str) -> Message:
     """An event's dead letter; sent twice, it is recognized as the same."""
-    known = json.dumps([group, envelope.source, envelope.id, fingerprint, generation, failure.cause])
     return dead_letter(
         group,
         failure,
@@ -66,8 +65,14 @@ def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation
         content_type="application/cloudevents+json",
         message_id=envelope.id,
         headers=_generation(generation),
-        letter_key=hashlib.sha256(known.encode()).hexdigest(),
+        letter_key=event_letter_key(envelope, group, failure, generation=generation, fingerprint=fingerprint),
     )
+
+
+def event_letter_key(envelope: Envelope, group: str, failure: Failure, *, generation: int, fingerprint: str) -> str:
+    """What tells an event's dead letter from every other: the same for the same failure of the same event."""
+    known = json.dumps([group, envelope.source, envelope.id, fingerprint, generation, failure.cause])
+    return hashlib.sha256(known.encode()).hexdigest()
 
 
 def dead_letter(

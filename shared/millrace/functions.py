@@ -38,8 +38,8 @@ class LambdaGroup:
     """A group whose handlers run in AWS Lambda: one function, one SQS queue, one idempotency scope.
 
     It takes events of types that have a topic. `memory` is in MiB; `concurrency` is the most copies that run at a time.
-    Its handlers lie in `workers/handlers/` as those of a worker group do; those that need no more than FENCED have
-    their inbox in DynamoDB, others in PostgreSQL.
+    Its handlers lie in `workers/handlers/` as those of a worker group do. Their inbox is in DynamoDB, where they may
+    need no more than FENCED; with `database`, it is in PostgreSQL with their effects.
     """
 
     name: str
@@ -48,6 +48,7 @@ class LambdaGroup:
     memory: int = field(default=256, kw_only=True)
     concurrency: int = field(default=10, kw_only=True)
     retry: Retry = field(default_factory=Retry, kw_only=True)
+    database: bool = field(default=False, kw_only=True)
 
     def __post_init__(self) -> None:
         _require_function(self.name, "LambdaGroup", self.memory, self.concurrency)
@@ -58,6 +59,7 @@ class LambdaGroup:
         in_range = lasts(timedelta(milliseconds=10), self.longest_runtime, LONGEST_RUNTIME)
         require(in_range, f"{self.name}: longest_runtime", "a timedelta, 10 ms to 10 minutes", self.longest_runtime)
         require(isinstance(self.retry, Retry), f"{self.name}: retry", "a Retry", self.retry)
+        require(isinstance(self.database, bool), f"{self.name}: database", "True or False", self.database)
 
     @property
     def handled_types(self) -> tuple[str, ...]:
