@@ -13,7 +13,7 @@ from millrace.envelope import CONTENT_TYPE, Envelope, parse_object
 from millrace.errors import InvalidEvent
 
 from workers.letters import DEAD, OPEN, PARKED, REJECTED
-from workers.outgoing import CAUSE_HEADER, LETTER_HEADER
+from workers.outgoing import CAUSE_HEADER, LETTER_HEADER, SOURCE_HEADER
 from workers.received import CELERY_SOURCE, GENERATION_HEADER, MAX_GENERATION, PLAIN_SOURCE, Delivery, receive
 from workers.storable import storable
 
@@ -24,7 +24,8 @@ _BROKER_CAUSES = {"rejected": "rejected by the worker", "delivery_limit": "given
 _COUNTS = frozenset({"x-delivery-count", "x-acquired-count"})
 #: How long what identifies an event may be in the index.
 _INDEXED = {"source": 300, "event_id": 200, "type": 200}
-_MARK = re.compile(r"[0-9a-f]{32,64}")
+#: What the mark of a letter looks like.
+MARK = re.compile(r"[0-9a-f]{32,64}")
 
 
 def letter_row(
@@ -36,6 +37,8 @@ def letter_row(
     group = queue.removeprefix(names.dead_queue("")) if queue.startswith(names.dead_queue("")) else None
     kind = DEAD if group else {names.PARKED: PARKED, names.REJECTED: REJECTED}[queue]
     identity = identify(routing_key, delivery, catalog)
+    if kind == REJECTED and identity["source"] in (None, PLAIN_SOURCE) and mark_of(queue, headers) is not None:
+        identity["source"] = _short(headers.get(SOURCE_HEADER), 300) or identity["source"]
     kept = {name: value for name, value in headers.items() if not name.startswith((_OWN, "x-"))}
     return {
         "kind": kind,
@@ -141,10 +144,14 @@ def _count(headers: Mapping[str, Any], name: str) -> int | None:
 
 
 def mark_of(queue: str, headers: Mapping[str, Any]) -> str | None:
-    """The mark of a letter that a worker of ours wrote; anyone can set the header, but only they write to `dead`."""
+    """The mark of a letter that a process of ours wrote.
+
+    Anyone can set the header, but only our workers write to `dead`, and only ingress and egress to `rejected`.
+    """
     mark = headers.get(LETTER_HEADER)
-    ours = queue.startswith(names.dead_queue("")) and CAUSE_HEADER in headers and "x-death" not in headers
-    return mark if ours and isinstance(mark, str) and _MARK.fullmatch(mark) else None
+    transit = queue == names.REJECTED or queue.startswith(names.dead_queue(""))
+    ours = transit and CAUSE_HEADER in headers and "x-death" not in headers
+    return mark if ours and isinstance(mark, str) and MARK.fullmatch(mark) else None
 
 
 def _letter_key(queue: str, headers: Mapping[str, Any], delivery: Delivery) -> str:

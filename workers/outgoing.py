@@ -15,6 +15,8 @@ from workers.storable import storable
 
 CAUSE_HEADER = "x-millrace-cause"
 LETTER_HEADER = "x-millrace-letter"
+#: On a rejected letter: the source of an event whose bytes name none.
+SOURCE_HEADER = "x-millrace-source"
 #: On what waits for another try: a worker may have begun it. Only groups' users can write to the delays.
 BEGUN_HEADER = "x-millrace-begun"
 #: A stack is cut to its end, where the error is; AMQP headers must fit one frame.
@@ -86,7 +88,40 @@ def dead_letter(
     letter_key: str,
 ) -> Message:
     """The same bytes, to the dead letters of a group, with the reason in headers."""
-    reason = {
+    return Message(
+        exchange=names.DEAD,
+        routing_key=names.group_key(group),
+        body=body,
+        message_id=message_id,
+        content_type=content_type or "application/octet-stream",
+        headers={**headers, **_reason(failure, letter_key)},
+    )
+
+
+def rejected_letter(
+    failure: Failure,
+    *,
+    body: bytes,
+    routing_key: str,
+    message_id: str,
+    source: str | None,
+    headers: Mapping[str, Any],
+    letter_key: str,
+) -> Message:
+    """The bytes as they came to one of the doors, to the rejected letters; `source` is that of an event without one."""
+    from_where = {SOURCE_HEADER: source} if source else {}
+    return Message(
+        exchange=names.REJECTED,
+        routing_key=routing_key,
+        body=body,
+        message_id=message_id,
+        content_type="application/octet-stream",
+        headers={**headers, **from_where, **_reason(failure, letter_key)},
+    )
+
+
+def _reason(failure: Failure, letter_key: str) -> dict[str, Any]:
+    return {
         CAUSE_HEADER: failure.cause,
         LETTER_HEADER: letter_key,
         "x-millrace-error": storable(failure.error[:MAX_ERROR]),
@@ -94,11 +129,3 @@ def dead_letter(
         "x-millrace-attempts": failure.attempts,
         "x-millrace-worker": failure.worker,
     }
-    return Message(
-        exchange=names.DEAD,
-        routing_key=names.group_key(group),
-        body=body,
-        message_id=message_id,
-        content_type=content_type or "application/octet-stream",
-        headers={**headers, **reason},
-    )

@@ -17,6 +17,13 @@ LONGEST_VISIBILITY_SECONDS = 12 * 3600
 #: again: sending is over sooner, and so is each of two calls of SQS.
 SQS_CALL_SECONDS = 5.0
 INGRESS_VISIBILITY_SECONDS = math.ceil(sending_bound(SEND_SECONDS) + 2 * SQS_CALL_SECONDS + SEND_SECONDS)
+#: So long after it has come, at the latest, the ingress begins to send a message; later it gives it back. Sending and
+#: deleting are then over before the message is visible to others.
+INGRESS_BEGIN_SECONDS = INGRESS_VISIBILITY_SECONDS - sending_bound(SEND_SECONDS) - SQS_CALL_SECONDS
+#: How long an empty queue is waited on: a stopping ingress waits for its polls to end, for who waits is given messages.
+INGRESS_POLL_SECONDS = 5
+#: The ingress looks into all dead-letter queues so often: nobody waits for what is in them.
+DEAD_LOOK_SECONDS = 10.0
 #: Only the last net, for what ends the ingress each time: it takes nothing from SQS while RabbitMQ is out.
 INGRESS_MAX_RECEIVES = 100
 #: Lambda's longest time-out.

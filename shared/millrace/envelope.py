@@ -23,7 +23,7 @@ from pydantic import (
 
 from millrace import names
 from millrace.declarations import Catalog, Payload
-from millrace.errors import InvalidEvent, UnknownSchemaVersion
+from millrace.errors import InvalidEvent, TooLarge, UnknownSchemaVersion
 
 CONTENT_TYPE = "application/cloudevents+json"
 MAX_BYTES = 64 * 1024
@@ -115,9 +115,9 @@ class Envelope(BaseModel):
 
 
 def check_size(raw: bytes) -> None:
-    """Raise InvalidEvent if the event is larger than 64 KiB."""
+    """Raise TooLarge, an InvalidEvent, if the event is larger than 64 KiB."""
     if len(raw) > MAX_BYTES:
-        raise InvalidEvent("envelope", f"must be at most {MAX_BYTES} bytes, got {len(raw)}")
+        raise TooLarge("envelope", f"must be at most {MAX_BYTES} bytes, got {len(raw)}")
 
 
 def check_numbers(value: object, field: str) -> None:

@@ -21,6 +21,10 @@ class InvalidEvent(MillraceError, ValueError):
         super().__init__(f"{field}: {problem}")
 
 
+class TooLarge(InvalidEvent):
+    """An event has more bytes than the wire format allows."""
+
+
 class UnknownEventType(InvalidEvent):
     """No event of this type is declared in the catalog."""
 

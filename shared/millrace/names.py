@@ -12,6 +12,8 @@ ACCEPTED = "accepted"
 OUTWARD = "outward"
 #: On what came in by the AWS door: its topic has it already, so it does not go out again.
 DOOR_HEADER = "x-millrace-door"
+#: A routing key of `dead` that is bound to nothing: what is sent with it comes back, if the broker takes anything.
+PROBE = "probe"
 
 #: Celery's own exchanges; the workers' broker users may not declare them.
 PIDBOX = "celery.pidbox"

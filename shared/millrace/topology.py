@@ -105,12 +105,13 @@ def aws_door(catalog: Catalog, vhost: str) -> Topology:
     outward += [Binding(source=names.GROUPS, destination=names.OUTWARD, key=key) for key in functions]
     dead = [(names.dead_queue(function.name), names.group_key(function.name)) for function in catalog.functions]
     transit = {"delivery-limit": TRANSIT_DELIVERY_LIMIT}
-    own_dead = f"^({'|'.join(map(re.escape, functions))})$" if functions else "^$"
+    own_dead = f"^({'|'.join(map(re.escape, (*functions, names.PROBE)))})$"
     ingress = User(
         name=names.own_user(vhost, "ingress"),
         write=f"^({names.IN}|{names.REJECTED}|{names.DEAD})$",
         topics=(TopicPermission(exchange=names.DEAD, write=own_dead),),
     )
+    egress = User(name=names.own_user(vhost, "egress"), read=f"^{names.OUTWARD}$", write=f"^{names.REJECTED}$")
     return Topology(
         queues=(Queue(name=names.OUTWARD), *(Queue(name=queue) for queue, _ in dead)),
         bindings=(*outward, *(Binding(source=names.DEAD, destination=queue, key=key) for queue, key in dead)),
@@ -118,7 +119,7 @@ def aws_door(catalog: Catalog, vhost: str) -> Topology:
             Policy(name=queue, target=queue, definition=transit)
             for queue in (names.OUTWARD, *(name for name, _ in dead))
         ),
-        users=(ingress, User(name=names.own_user(vhost, "egress"), read=f"^{names.OUTWARD}$")),
+        users=(ingress, egress),
     )
 
 

@@ -7,11 +7,17 @@ if TYPE_CHECKING:
     from millrace.publishing.async_publisher import AsyncPublisher
     from millrace.publishing.outbox import Outbox
     from millrace.publishing.publisher import Publisher
+    from millrace.publishing.sns import SnsPublisher
 
-__all__ = ["AsyncPublisher", "Outbox", "Publisher"]
+__all__ = ["AsyncPublisher", "Outbox", "Publisher", "SnsPublisher"]
 
-#: Imported when it is first asked for: the outbox needs SQLAlchemy (millrace[outbox]), the others AMQP, one asyncio.
-_LATER = {"AsyncPublisher": "async_publisher", "Outbox": "outbox", "Publisher": "publisher"}
+#: Imported when first asked for: they need AMQP, SQLAlchemy (millrace[outbox]), boto3 (millrace[sns]), asyncio.
+_LATER = {
+    "AsyncPublisher": "async_publisher",
+    "Outbox": "outbox",
+    "Publisher": "publisher",
+    "SnsPublisher": "sns",
+}
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,130 @@
+"""Publishing through SNS, for what has no line to the broker: the ingress brings it in. Needs boto3 (millrace[sns])."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from millrace import aws_names
+from millrace.aws_derived import SQS_BATCH
+from millrace.catalog import CATALOG
+from millrace.declarations import Catalog, Payload
+from millrace.envelope import Envelope
+from millrace.errors import InvalidEvent, NotAllPublished, PublishError
+from millrace.publishing.publisher import public_envelope
+
+#: A batch may hold 256 KiB, attributes among them (SNS, PublishBatch).
+MOST_BYTES = 250_000
+_ATTRIBUTES_BYTES = 1_000
+
+
+class SnsPublisher:
+    """Publishes validated events to the SNS topics of their types, which must be public; share one per process.
+
+    `prefix` is what the stack's names at AWS begin with: the vhost of its broker. Credentials are found as boto3 finds
+    them; `endpoint` is that of a stand-in for AWS. `timeout` bounds, in seconds, each wait for an answer.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        region: str,
+        account: str,
+        source: str,
+        endpoint: str | None = None,
+        catalog: Catalog = CATALOG,
+        timeout: float = 10.0,
+    ) -> None:
+        self.source = source
+        self._catalog = catalog
+        self._topics = {
+            event.type: aws_names.arn("sns", region, account, aws_names.topic(prefix, event))
+            for event in catalog.events
+            if event.public is not None
+        }
+        limits = Config(connect_timeout=timeout, read_timeout=timeout, retries={"mode": "standard"})
+        self._client = boto3.client("sns", region_name=region, endpoint_url=endpoint, config=limits)
+
+    def publish(self, event: Payload | Envelope, *, id: str | None = None, partition_key: str | None = None) -> str:
+        """Publish one event and return its id once SNS has taken it.
+
+        Give `id` to make a repeated call harmless. Raises InvalidEvent before anything is sent, PublishError after.
+        """
+        envelope = self._envelope(event, id, partition_key)
+        try:
+            self._client.publish(TopicArn=self._topics[envelope.type], **_said(envelope))
+        except (BotoCoreError, ClientError) as error:
+            raise PublishError(f"SNS has not taken it: {error}") from error
+        return envelope.id
+
+    def publish_many(self, events: Iterable[Payload | Envelope]) -> list[str]:
+        """Publish all and return their ids, in order.
+
+        Raises InvalidEvent before anything is sent if one is invalid, NotAllPublished (with the error of each id that
+        failed) once every other one is taken.
+        """
+        envelopes = [self._envelope(event, None, None) for event in events]
+        failed: dict[str, PublishError] = {}
+        for batch in _batches(envelopes):
+            failed.update(self._send(batch))
+        if failed:
+            raise NotAllPublished(failed)
+        return [envelope.id for envelope in envelopes]
+
+    def _envelope(self, event: Payload | Envelope, id: str | None, partition_key: str | None) -> Envelope:
+        envelope = public_envelope(event, self._catalog, source=self.source, id=id, partition_key=partition_key)
+        if envelope.type not in self._topics:
+            raise InvalidEvent("type", f"must be a public event type, got {envelope.type!r}")
+        envelope.to_bytes()
+        return envelope
+
+    def _send(self, batch: Sequence[Envelope]) -> dict[str, PublishError]:
+        entries = [{"Id": str(number), **_said(envelope)} for number, envelope in enumerate(batch)]
+        try:
+            answer: Mapping[str, Any] = self._client.publish_batch(
+                TopicArn=self._topics[batch[0].type], PublishBatchRequestEntries=entries
+            )
+        except (BotoCoreError, ClientError) as error:
+            return {envelope.id: PublishError(f"SNS has not taken it: {error}") for envelope in batch}
+        return {
+            batch[int(each["Id"])].id: PublishError(f"SNS has not taken it: {each.get('Code')} {each.get('Message')}")
+            for each in answer.get("Failed", ())
+        }
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _said(envelope: Envelope) -> dict[str, Any]:
+    """The message, and the attributes that subscribers may filter by."""
+    attributes = {"type": envelope.type, "id": envelope.id}
+    typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+    return {"Message": envelope.to_bytes().decode(), "MessageAttributes": typed}
+
+
+def _batches(envelopes: Sequence[Envelope]) -> Iterable[list[Envelope]]:
+    """Batches of one type each, with at most ten entries and not too many bytes."""
+    by_type: dict[str, list[Envelope]] = {}
+    sizes: dict[str, int] = {}
+    for envelope in envelopes:
+        batch, size = by_type.setdefault(envelope.type, []), len(envelope.to_bytes()) + _ATTRIBUTES_BYTES
+        if batch and (len(batch) == SQS_BATCH or sizes[envelope.type] + size > MOST_BYTES):
+            yield list(batch)
+            batch.clear()
+            sizes[envelope.type] = 0
+        batch.append(envelope)
+        sizes[envelope.type] = sizes.get(envelope.type, 0) + size
+    yield from by_type.values()

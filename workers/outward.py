@@ -1,0 +1,168 @@
+"""What goes out to AWS: a message of the queue `outward` as an entry for SNS or SQS, and how AWS answers."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import ClientError
+from millrace import aws_names, names
+from millrace.aws_derived import SQS_BATCH
+from millrace.declarations import Catalog
+from millrace.envelope import Envelope
+from millrace.errors import InvalidEvent
+
+from workers.received import Delivery, Received, receive
+
+#: A batch may hold 256 KiB, attributes among them (SNS, PublishBatch).
+MOST_BYTES = 250_000
+_ATTRIBUTES_BYTES = 1_000
+#: What AWS answers to a message that it will never take, whoever sends it and whenever.
+NEVER = frozenset(
+    {
+        *("InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "InvalidMessageContents"),
+        *("InvalidParameterValueException", "InvalidParameterException", "MessageTooLong"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where an entry goes: the topic of an event type, or the queue of a function."""
+
+    service: str
+    #: the topic's ARN, or the queue's name
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outward:
+    """One message, its bytes as AWS gets them, and by what tag it is acked."""
+
+    tag: int
+    target: Target
+    text: str
+    attributes: Mapping[str, str]
+    event_id: str
+
+    @property
+    def size(self) -> int:
+        """Its bytes in a batch, at most."""
+        return len(self.text.encode()) + _ATTRIBUTES_BYTES
+
+
+class Addresses:
+    """Where each message goes, by the catalog."""
+
+    def __init__(self, catalog: Catalog, prefix: str, region: str, account: str, trusted: frozenset[str]) -> None:
+        self._catalog = catalog
+        self._trusted = trusted
+        topics = {event.type: aws_names.topic(prefix, event) for event in catalog.events if event.forwarded}
+        self._topics = {
+            type_: Target(service="sns", name=aws_names.arn("sns", region, account, topic))
+            for type_, topic in topics.items()
+        }
+        self._queues = {
+            names.group_key(function.name): Target(service="sqs", name=aws_names.function_queue(prefix, function.name))
+            for function in catalog.functions
+        }
+
+    def outward(self, tag: int, routing_key: str, delivery: Delivery) -> Outward:
+        """The entry for a message; raises InvalidEvent if it is no event, or one that does not go out.
+
+        What came through the exchange `groups` is for one function; everything else is an event of a forwarded type.
+        """
+        received = receive(delivery, self._catalog, self._trusted)
+        envelope = received.envelope
+        if delivery.exchange == names.GROUPS:
+            target = self._queues.get(routing_key)
+            if target is None:
+                raise InvalidEvent("routing key", f"must be that of a function of the catalog, got {routing_key!r}")
+        else:
+            target = self._topics.get(envelope.type)
+            if target is None:
+                raise InvalidEvent("type", f"must be a forwarded event type, got {envelope.type!r}")
+        attributes = _attributes(envelope, received, target)
+        text = envelope.to_bytes().decode()
+        return Outward(tag=tag, target=target, text=text, attributes=attributes, event_id=envelope.id)
+
+
+def _attributes(envelope: Envelope, received: Received, target: Target) -> dict[str, str]:
+    found = {"type": envelope.type, "id": envelope.id}
+    if envelope.traceparent is not None:
+        found["traceparent"] = envelope.traceparent
+    if target.service == "sqs" and received.generation:
+        found["generation"] = str(received.generation)
+    return found
+
+
+def batches(waiting: Sequence[Outward]) -> list[list[Outward]]:
+    """Batches of one target each, with at most ten entries and not too many bytes."""
+    by_target: dict[Target, list[list[Outward]]] = defaultdict(lambda: [[]])
+    sizes: dict[Target, int] = defaultdict(int)
+    for one in waiting:
+        its = by_target[one.target]
+        if its[-1] and (len(its[-1]) == SQS_BATCH or sizes[one.target] + one.size > MOST_BYTES):
+            its.append([])
+            sizes[one.target] = 0
+        its[-1].append(one)
+        sizes[one.target] += one.size
+    return [batch for its in by_target.values() for batch in its]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What AWS did with one entry: nothing is wrong, try again, or it will never take it."""
+
+    problem: str | None = None
+    never: bool = False
+
+
+class AwsSender:
+    """Sends batches to SNS and SQS; safe in threads."""
+
+    def __init__(self, sns: Any, sqs: Any) -> None:
+        self._sns = sns
+        self._sqs = sqs
+        self._urls: dict[str, str] = {}
+
+    def send(self, batch: Sequence[Outward]) -> list[Answer]:
+        """Send a batch to its target; an answer for each entry. Raises what botocore raises on an outage."""
+        target = batch[0].target
+        entries = [_entry(number, one) for number, one in enumerate(batch)]
+        try:
+            found = self._publish(target, entries) if target.service == "sns" else self._enqueue(target, entries)
+        except ClientError as error:
+            if len(batch) > 1 and _never(error):  # one of them is what it means: each by itself
+                return [self.send([one])[0] for one in batch]
+            return [Answer(problem=str(error), never=_never(error))] * len(batch)
+        failed = {int(each["Id"]): each for each in found.get("Failed", ())}
+        return [_answer(failed.get(number)) for number in range(len(batch))]
+
+    def _publish(self, target: Target, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        named = [{"Message" if name == "MessageBody" else name: value for name, value in e.items()} for e in entries]
+        answer: Mapping[str, Any] = self._sns.publish_batch(TopicArn=target.name, PublishBatchRequestEntries=named)
+        return answer
+
+    def _enqueue(self, target: Target, entries: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        url = self._urls.get(target.name)
+        if url is None:
+            url = self._urls[target.name] = str(self._sqs.get_queue_url(QueueName=target.name)["QueueUrl"])
+        answer: Mapping[str, Any] = self._sqs.send_message_batch(QueueUrl=url, Entries=list(entries))
+        return answer
+
+
+def _entry(number: int, one: Outward) -> dict[str, Any]:
+    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in one.attributes.items()}
+    return {"Id": str(number), "MessageBody": one.text, "MessageAttributes": attributes}
+
+
+def _never(error: ClientError) -> bool:
+    return error.response.get("Error", {}).get("Code") in NEVER
+
+
+def _answer(failed: Mapping[str, Any] | None) -> Answer:
+    if failed is None:
+        return Answer()
+    return Answer(problem=json.dumps(failed)[:500], never=failed.get("Code") in NEVER)
