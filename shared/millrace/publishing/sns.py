@@ -42,9 +42,10 @@ class SnsPublisher:
         self.source = source
         self._catalog = catalog
         self._topics = {
-            event.type: aws_names.arn("sns", region, account, aws_names.topic(prefix, event))
+            name: aws_names.arn("sns", region, account, aws_names.topic(prefix, event))
             for event in catalog.events
             if event.public is not None
+            for name in (event.type, *event.aliases)
         }
         limits = Config(connect_timeout=timeout, read_timeout=timeout, retries={"mode": "standard"})
         self._client = boto3.client("sns", region_name=region, endpoint_url=endpoint, config=limits)
