@@ -1,7 +1,8 @@
 """`python -m workers.egress`: sends what waits in `outward` to SNS topics and queues of functions; run several.
 
 A message is acked after AWS has taken it: what was killed in between is sent again, with the same id. While AWS is out,
-what is in hand is tried again and again, and nothing else is taken. Events may overtake each other.
+what is in hand is tried again and again, and nothing else is taken. Events may overtake each other. What came in by the
+AWS door has been in its topic already, and is acked as it is.
 """
 
 import contextlib
@@ -25,11 +26,12 @@ from millrace.publishing.sender import Sender
 from prometheus_client import Counter
 
 from workers.aws_clients import aws_client
+from workers.environment import SettingsError
 from workers.outgoing import Failure, rejected_letter, short_id
 from workers.outward import Addresses, Answer, AwsSender, Outward, Target, batches
 from workers.received import Delivery, body_bytes, trusted_users
 from workers.service import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, run_service
-from workers.settings import Settings, SettingsError
+from workers.settings import Settings
 from workers.troubles import Troubles
 from workers.undecodable import keep_undecodable
 
@@ -103,6 +105,9 @@ class Egress:
     def _came(self, message: amqp.Message) -> None:
         delivery = _delivery(message)
         tag, key = message.delivery_info["delivery_tag"], message.delivery_info["routing_key"]
+        if names.DOOR_HEADER in delivery.headers and delivery.exchange != names.GROUPS:
+            self._channel.basic_ack(tag)
+            return
         try:
             self._waiting.append(self._addresses.outward(tag, key, delivery))
         except InvalidEvent as error:

@@ -58,7 +58,9 @@ class Addresses:
     def __init__(self, catalog: Catalog, prefix: str, region: str, account: str, trusted: frozenset[str]) -> None:
         self._catalog = catalog
         self._trusted = trusted
-        topics = {event.type: aws_names.topic(prefix, event) for event in catalog.events if event.forwarded}
+        topics = {
+            event.type: aws_names.topic(prefix, event) for event in catalog.events if event.forwarded or event.public
+        }
         self._topics = {
             type_: Target(service="sns", name=aws_names.arn("sns", region, account, topic))
             for type_, topic in topics.items()
@@ -71,7 +73,7 @@ class Addresses:
     def outward(self, tag: int, routing_key: str, delivery: Delivery) -> Outward:
         """The entry for a message; raises InvalidEvent if it is no event, or one that does not go out.
 
-        What came through the exchange `groups` is for one function; everything else is an event of a forwarded type.
+        What came through the exchange `groups` is for one function; everything else is for the topic of its type.
         """
         received = receive(delivery, self._catalog, self._trusted)
         envelope = received.envelope
@@ -82,7 +84,7 @@ class Addresses:
         else:
             target = self._topics.get(envelope.type)
             if target is None:
-                raise InvalidEvent("type", f"must be a forwarded event type, got {envelope.type!r}")
+                raise InvalidEvent("type", f"must be an event type with a topic, got {envelope.type!r}")
         attributes = _attributes(envelope, received, target)
         text = envelope.to_bytes().decode()
         return Outward(tag=tag, target=target, text=text, attributes=attributes, event_id=envelope.id)
@@ -92,7 +94,9 @@ def _attributes(envelope: Envelope, received: Received, target: Target) -> dict[
     found = {"type": envelope.type, "id": envelope.id}
     if envelope.traceparent is not None:
         found["traceparent"] = envelope.traceparent
-    if target.service == "sqs" and received.generation:
+    if target.service == "sns":  # by this the ingress knows that it must not come in again
+        found[aws_names.DOOR_ATTRIBUTE] = "out"
+    elif received.generation:
         found["generation"] = str(received.generation)
     return found
 

@@ -1,6 +1,7 @@
 """Whether an event from outside is taken, and what is sent of it."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from millrace import names
@@ -12,6 +13,8 @@ from millrace.publishing.message import Message, event_message
 from workers.ingress.reasons import rejection
 from workers.ingress.shapes import Incoming, claims, unwrap
 from workers.received import Delivery, receive
+
+_THROUGH_THIS_DOOR = {names.DOOR_HEADER: "in"}
 
 
 class Prepared(NamedTuple):
@@ -41,7 +44,7 @@ class Door:
         """
         incoming = unwrap(message, queue)
         try:
-            return Prepared(event_message(self.checked(incoming)))
+            return Prepared(replace(event_message(self.checked(incoming)), headers=_THROUGH_THIS_DOOR))
         except InvalidEvent as error:
             cause = _cause(error, incoming)
             return Prepared(rejection(incoming, cause, str(error), expected), cause, str(error))

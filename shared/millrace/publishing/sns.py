@@ -14,7 +14,7 @@ from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent, NotAllPublished, PublishError
-from millrace.publishing.publisher import public_envelope
+from millrace.publishing.checked import public_envelope
 
 #: A batch may hold 256 KiB, attributes among them (SNS, PublishBatch).
 MOST_BYTES = 250_000
