@@ -11,12 +11,13 @@ SOAK_MINUTES := 240
 PARTS := test test-long faults
 BROKERS := installed newer
 
-.PHONY: help up down check test test-long test-cluster faults faults-full broker-matrix bench bench-quick clean requirements
+.PHONY: help up down check test test-long test-cluster faults faults-full broker-matrix bench bench-quick bench-ingress clean requirements
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 up: .venv/.run ## Bring the whole stack up on this machine and show what becomes of sample events
+	@[ "$$MILLRACE_AWS" = off ] || "$(MAKE)" --silent .venv-localstack/.localstack || echo "going on without LocalStack"
 	@"$(BIN)/millrace" up --samples
 
 down: ## Stop the stack and all it runs; data stays
@@ -75,6 +76,10 @@ bench: .venv/.dev .venv-bench/.bench ## Measure Millrace against its peers, alon
 bench-quick: .venv/.dev .venv-bench/.bench ## The main ratios, in less than four minutes
 	@"$(BIN)/python" -m tests.servers_needed
 	@"$(BIN)/python" -m bench --quick $(BENCH_ARGS)
+
+bench-ingress: .venv/.dev .venv-localstack/.localstack ## SQS to RabbitMQ and to handlers, beside a plain boto3 loop
+	@"$(BIN)/python" -m tests.servers_needed
+	@"$(BIN)/python" -m bench.ingress $(BENCH_ARGS)
 
 clean: down ## Stop the stack and delete its data, the environment and the caches
 	rm -rf .local .venv .venv-bench .venv-localstack .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

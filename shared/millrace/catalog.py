@@ -1,14 +1,24 @@
 """The catalog: every event, every group that handles some, every service that publishes."""
 
-from millrace.declarations import Catalog, Event, Retry, Service, WorkerGroup, seconds
+from millrace.declarations import (
+    Catalog,
+    Event,
+    LambdaGroup,
+    PlainFunction,
+    Retry,
+    Service,
+    Topic,
+    WorkerGroup,
+    seconds,
+)
 from millrace.events import AccountCreated, OnboardingCompleted, OnboardingStepDue, UserSignedUp, WelcomeEmailSent
 
 CATALOG = Catalog(
     events=[
-        Event(UserSignedUp, aliases=["USER_SIGNUP"]),
+        Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
         Event(AccountCreated),
         Event(WelcomeEmailSent),
-        Event(OnboardingCompleted, may_wait=True),
+        Event(OnboardingCompleted, may_wait=True, forwarded=Topic()),
     ],
     groups=[
         WorkerGroup("signup", handles=[UserSignedUp], longest_runtime=seconds(1), retry=Retry(attempts=5)),
@@ -22,4 +32,8 @@ CATALOG = Catalog(
         WorkerGroup("analytics", handles=[UserSignedUp], longest_runtime=seconds(1)),
     ],
     services=[Service("web"), Service("backoffice", celery=True)],
+    functions=[
+        LambdaGroup("audit", handles=[UserSignedUp], longest_runtime=seconds(2)),
+        PlainFunction("guide", handles=UserSignedUp, handler="workers.plain_functions.consumer.lambda_handler"),
+    ],
 )

@@ -90,14 +90,14 @@ def delays() -> Topology:
 def aws_door(catalog: Catalog, vhost: str) -> Topology:
     """What the AWS door needs at the broker: the queue of what goes out, functions' dead letters, two users.
 
-    Events that functions handle go out, too, for those that were not published through their topic. Nothing where the
-    catalog has nothing at AWS.
+    Events that functions handle go out, too, for those that were not published through their topic. They leave from
+    `in`: to `events`, what no group takes is still what is to be parked. Nothing where the catalog has nothing at AWS.
     """
     if not catalog.uses_aws:
         return Topology()
     functions = [names.group_key(function.name) for function in catalog.functions]
     outward = [
-        Binding(source=names.EVENTS, destination=names.OUTWARD, key=key)
+        Binding(source=names.IN, destination=names.OUTWARD, key=key)
         for event in catalog.events
         if event.forwarded or (event.public and catalog.functions_for(event.type))
         for key in (event.type, *event.aliases)

@@ -248,7 +248,8 @@ def test_why_prints_the_shape_that_scripts_rely_on(store: str) -> None:
     engine.dispose()
     report = run_json("why", "e-9")
     assert (report["id"], report["type"], report["state"]) == ("e-9", "user.signed_up", "processed")
-    assert set(report["groups"]) == {"signup", "analytics"}
+    assert set(report["groups"]) == {"signup", "analytics", "audit", "guide"}
+    assert report["groups"]["audit"]["error"].startswith("where AWS is must be known")
     assert {"outcome", "attempts", "error"} <= set(report["groups"]["signup"])
     assert "processed" in run("why", "e-9").output
     assert run_json("why", "nobody")["state"] == "unknown"
