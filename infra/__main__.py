@@ -1,4 +1,4 @@
-"""The Pulumi program: one stack is one vhost with everything that the catalog declares."""
+"""The Pulumi program: one stack is one vhost with everything that the catalog declares, and its part at AWS."""
 
 import pulumi
 import pulumi_rabbitmq as rabbitmq
@@ -6,6 +6,7 @@ from millrace import topology
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog
 
+from infra.aws.door import aws_door
 from infra.backbone import Backbone
 from infra.broker_user import BrokerUser
 from infra.delays import Delays
@@ -17,6 +18,8 @@ from infra.virtual_host import VirtualHost
 
 def declare(catalog: Catalog, settings: Settings) -> None:
     """Declare the whole stack; called once in a run."""
+    if settings.aws is None:
+        catalog = catalog.without_aws()
     provider = rabbitmq.Provider(
         "broker", endpoint=settings.endpoint, username=settings.username, password=settings.password
     )
@@ -26,6 +29,9 @@ def declare(catalog: Catalog, settings: Settings) -> None:
     for group in catalog.groups:
         users += Group(group, catalog, host).users
     users += [BrokerUser(topology.service_user(service, host.name), host) for service in catalog.services]
+
+    if settings.aws is not None and catalog.uses_aws:
+        aws_door(catalog, settings.aws, host.name, protect=settings.protect)
 
     pulumi.export("vhost", host.name)
     pulumi.export("user_names", [user.name for user in users])

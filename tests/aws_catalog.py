@@ -1,18 +1,20 @@
-"""The sample events with an AWS door: one public type with functions, one that is forwarded, one that is neither."""
+"""A catalog with everything that can lie at AWS."""
 
-from millrace import Catalog, Event, LambdaGroup, PlainFunction, Service, Topic, WorkerGroup, seconds
+from millrace.declarations import Catalog, Event, LambdaGroup, PlainFunction, Topic, WorkerGroup
 from millrace.events import AccountCreated, UserSignedUp, WelcomeEmailSent
 
-CATALOG = Catalog(
-    events=[
-        Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
-        Event(AccountCreated, forwarded=Topic()),
-        Event(WelcomeEmailSent),
-    ],
-    groups=[WorkerGroup("signup", handles=[UserSignedUp], longest_runtime=seconds(1))],
-    services=[Service("web")],
-    functions=[
-        LambdaGroup("audit", handles=[UserSignedUp]),
-        PlainFunction("guide", handles=UserSignedUp, handler="consumer.lambda_handler"),
-    ],
+GROUP = LambdaGroup("ledger", handles=[UserSignedUp, AccountCreated])
+PLAIN = PlainFunction("guide", handles=UserSignedUp, handler="guide.lambda_handler")
+EVENTS = [
+    Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
+    Event(AccountCreated, forwarded=Topic()),
+    Event(WelcomeEmailSent, public=Topic()),
+]
+GROUPS = [WorkerGroup("signup", handles=[UserSignedUp])]
+CATALOG = Catalog(events=EVENTS, groups=GROUPS, functions=[GROUP, PLAIN])
+#: The same without the functions, and without the door of one event type.
+SMALLER = Catalog(events=[*EVENTS[:2], Event(WelcomeEmailSent)], groups=GROUPS)
+#: The same with the inbox in PostgreSQL.
+WITH_DATABASE = Catalog(
+    events=EVENTS, groups=GROUPS, functions=[LambdaGroup("ledger", handles=[UserSignedUp], database=True)]
 )

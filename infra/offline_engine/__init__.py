@@ -4,9 +4,11 @@ It knows only the resource types that the program uses and refuses others by nam
 not deleted unless told to, and what can never be changed is reported, not replaced.
 """
 
+from infra.offline_engine.aws.target import AwsTarget
 from infra.offline_engine.changes import Changes
 from infra.offline_engine.engine import Outputs, destroy, outputs, preview, up
 from infra.offline_engine.errors import (
+    AwsProblem,
     BrokerProblem,
     Busy,
     EngineError,
@@ -14,10 +16,13 @@ from infra.offline_engine.errors import (
     NotAllApplied,
     NotApplied,
     QueueHoldsMessages,
+    ServerProblem,
     UnknownResource,
 )
 
 __all__ = [
+    "AwsProblem",
+    "AwsTarget",
     "BrokerProblem",
     "Busy",
     "Changes",
@@ -27,6 +32,7 @@ __all__ = [
     "NotApplied",
     "Outputs",
     "QueueHoldsMessages",
+    "ServerProblem",
     "UnknownResource",
     "destroy",
     "outputs",

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from infra.offline_engine.errors import BrokerProblem
+from infra.offline_engine.errors import ServerProblem
 from infra.offline_engine.kind import Standing
-from infra.offline_engine.kinds import KINDS, QUEUE, label
-from infra.offline_engine.management import CONNECTIONS, Management
-from infra.offline_engine.messages import holding
+from infra.offline_engine.kinds import QUEUE, label
+from infra.offline_engine.management import CONNECTIONS
+from infra.offline_engine.place import Place
 from infra.offline_engine.planning import Plan, Step
 from infra.offline_engine.resources import Resource, levels
 
@@ -29,16 +29,16 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Applying:
-    """One run over a plan."""
+    """One run over a plan; its outcome may be one that another run began."""
 
-    api: Management
+    place: Place
     plan: Plan
     progress: Progress
     delete_messages: bool
     outcome: Outcome = field(default_factory=Outcome)
 
     def run(self) -> Outcome:
-        """Create and put right, then remove; raises BrokerProblem if the broker goes away."""
+        """Create and put right, then remove; raises ServerProblem if the server goes away."""
         standing = {step.resource.urn: step.standing for step in self.plan.steps}
         stuck: set[str] = set()
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="apply") as executor:
@@ -63,12 +63,10 @@ class Applying:
                 yield Step(resource=resource, standing=how)
 
     def _write(self, step: Step) -> str | None:
-        if step.resource.type not in KINDS:
-            return None
         try:
-            KINDS[step.resource.type].write(step.resource.inputs, self.api)
-        except BrokerProblem as error:
-            if error.__cause__ is not None:  # the broker is gone: nothing else can succeed
+            self.place.write(step.resource)
+        except ServerProblem as error:
+            if error.__cause__ is not None:  # the server is gone: nothing else can succeed
                 raise
             return str(error)
         return None
@@ -85,14 +83,13 @@ class Applying:
 
     def _remove(self, resource: Resource) -> None:
         called = label(resource)
-        if resource.type == QUEUE and not self.delete_messages:
-            # Looked at again, now that nothing flows in any more.
-            held = holding(self.api, resource.inputs["vhost"], [resource.inputs["name"]])
-            if held:
-                self.outcome.kept.append(resource)
-                self.outcome.problems[called] = f"left the program but holds {sum(held.values())} messages"
-                return
-        KINDS[resource.type].remove(resource.inputs, self.api)
+        # Looked at again, now that nothing flows in any more.
+        held = {} if self.delete_messages else self.place.held([resource])
+        if held:
+            self.outcome.kept.append(resource)
+            self.outcome.problems[called] = f"left the program but holds {sum(held.values())} messages"
+            return
+        self.place.remove(resource)
         self.outcome.deleted.append(resource)
         self.progress(f"deleted {called}")
 

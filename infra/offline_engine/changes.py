@@ -11,6 +11,8 @@ class Changes:
     updated: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     unchanged: int = 0
+    #: Declared at AWS, which is away: neither looked at nor changed.
+    away: int = 0
 
     @property
     def total(self) -> int:
@@ -19,4 +21,5 @@ class Changes:
 
     def __str__(self) -> str:
         parts = f"{len(self.created)} created, {len(self.updated)} put right, {len(self.deleted)} deleted"
-        return f"{parts}, {self.unchanged} unchanged"
+        away = f", {self.away} left alone (AWS is away)" if self.away else ""
+        return f"{parts}, {self.unchanged} unchanged{away}"

@@ -13,8 +13,16 @@ class UnknownResource(EngineError):
     """The program uses a resource type, or an input of one, that this engine does not know."""
 
 
-class BrokerProblem(EngineError):
+class ServerProblem(EngineError):
+    """What a stack is applied to does not answer (then it has a cause), or refused a request."""
+
+
+class BrokerProblem(ServerProblem):
     """RabbitMQ's management API does not answer, or refused a request."""
+
+
+class AwsProblem(ServerProblem):
+    """AWS does not answer, is of another account, or refused a request."""
 
 
 class Busy(EngineError):
@@ -30,7 +38,7 @@ class ForeignStack(EngineError):
 
 
 class QueueHoldsMessages(EngineError):
-    """Queues that would be deleted hold messages; `counts` has the number for each queue."""
+    """Queues, or tables, that would be deleted hold messages; `counts` has the number for each."""
 
     def __init__(self, counts: Mapping[str, int], what_to_do: str) -> None:
         self.counts = dict(counts)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from infra.offline_engine.access import PermissionsKind, TopicPermissionsKind, UserKind, VHostKind
+from infra.offline_engine.aws.kinds import AWS, AWS_KINDS
 from infra.offline_engine.errors import UnknownResource
 from infra.offline_engine.kind import Kind
 from infra.offline_engine.objects import BindingKind, ExchangeKind, PolicyKind, QueueKind
@@ -28,15 +29,22 @@ PASSWORD_INPUTS = frozenset({"length", "special", "result"})
 
 
 def identity(resource: Resource) -> tuple[str, ...]:
-    """What the resource is at the broker, whatever the program calls it."""
+    """What the resource is at the broker or at AWS, whatever the program calls it."""
     if resource.type == RANDOM_PASSWORD:
         return resource.type, resource.name
-    return resource.type, *KINDS[resource.type].key(resource.inputs)
+    kind = KINDS.get(resource.type) or AWS_KINDS[resource.type]
+    return resource.type, *kind.key(resource.inputs)
 
 
 def label(resource: Resource) -> str:
     """What people call it."""
-    return f"{KINDS[resource.type].word if resource.type in KINDS else 'password of'} {resource.name}"
+    kind = KINDS.get(resource.type) or AWS_KINDS.get(resource.type)
+    return f"{kind.word if kind else 'password of'} {resource.name}"
+
+
+def is_aws(resource: Resource) -> bool:
+    """Whether it lies at AWS, not at the broker."""
+    return resource.type.startswith(AWS)
 
 
 def require_known(resources: Iterable[Resource]) -> None:
@@ -52,8 +60,8 @@ def _problems(resource: Resource) -> Iterable[str]:
         known = PASSWORD_INPUTS
         if resource.inputs.get("special") is not False:
             yield f"{resource.type} with special characters ({resource.name})"
-    elif resource.type in KINDS:
-        known = KINDS[resource.type].accepts
+    elif kind := KINDS.get(resource.type) or AWS_KINDS.get(resource.type):
+        known = kind.accepts
     else:
         yield resource.type
         return

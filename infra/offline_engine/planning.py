@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from infra.offline_engine.changes import Changes
 from infra.offline_engine.errors import ForeignStack
 from infra.offline_engine.kind import Standing
-from infra.offline_engine.kinds import KINDS, QUEUE, VHOST, identity, label
+from infra.offline_engine.kinds import KINDS, VHOST, identity, label
 from infra.offline_engine.live import Live
 from infra.offline_engine.recording import RANDOM_PASSWORD
 from infra.offline_engine.resources import Resource
@@ -35,10 +35,6 @@ class Plan:
             deleted=tuple(label(resource) for resource in self.removals),
             unchanged=sum(step.standing is Standing.RIGHT for step in self.steps),
         )
-
-    def removed_queues(self) -> tuple[Resource, ...]:
-        """The queues among what is to be removed."""
-        return tuple(resource for resource in self.removals if resource.type == QUEUE)
 
 
 def plan(declared: tuple[Resource, ...], state: State, live: Live) -> Plan:

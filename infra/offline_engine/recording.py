@@ -15,6 +15,7 @@ from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterR
 from pulumi.runtime.settings import SETTINGS, get_root_resource
 from pulumi.runtime.stack import Stack, run_pulumi_func
 
+from infra.offline_engine.aws.outputs import computed
 from infra.offline_engine.resources import Resource
 
 PROJECT = "millrace"
@@ -22,7 +23,8 @@ RANDOM_PASSWORD = "random:index/randomPassword:RandomPassword"  # noqa: S105 - a
 PROVIDERS = "pulumi:providers:"
 #: How Pulumi marks a secret on the wire.
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - public constant of Pulumi's protocol
-
+#: The settings that are secret.
+SECRETS = ("password", "functionDatabaseUrl")
 
 Program = Callable[[], None]
 
@@ -39,7 +41,7 @@ def record(
     program: Program, *, stack: str, config: Mapping[str, str], known: Mapping[str, str], preview: bool = False
 ) -> Recording:
     """Run the program; `known` has the passwords made before, by name. Raises what the program raises."""
-    monitor = Monitor(_Declared(known))
+    monitor = Monitor(_Declared(known, config))
     outputs = run(program, monitor, stack=stack, config=config, preview=preview)
     return Recording(resources=tuple(monitor.recorded), outputs=outputs)
 
@@ -62,7 +64,7 @@ def _run(
     asyncio.set_event_loop(loop)
     try:
         full = {f"{PROJECT}:{key}": value for key, value in config.items()}
-        set_all_config(full, secret_keys=[f"{PROJECT}:password"])
+        set_all_config(full, secret_keys=[f"{PROJECT}:{key}" for key in SECRETS])
         # A program that failed leaves its open calls behind, of a loop that is closed by now.
         SETTINGS.rpc_manager.clear()
         SETTINGS.outputs.clear()
@@ -91,10 +93,11 @@ async def _resolve(exported: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class _Declared(mocks.Mocks):
-    """Answers each declaration with its own inputs, and a password with one known or new."""
+    """Answers each declaration with its own inputs and what a program may use of others: a password, a key's ARN."""
 
-    def __init__(self, known: Mapping[str, str]) -> None:
+    def __init__(self, known: Mapping[str, str], config: Mapping[str, str]) -> None:
         self._known = known
+        self._config = config
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise NotImplementedError(f"the offline engine answers no provider functions, got {args.token}")
@@ -103,7 +106,7 @@ class _Declared(mocks.Mocks):
         state = {key: _revealed(value) for key, value in args.inputs.items()}
         if args.typ == RANDOM_PASSWORD:
             state["result"] = self._known.get(args.name) or _password(int(args.inputs["length"]))
-        return args.name, state
+        return args.name, state | computed(args.typ, args.name, self._config)
 
 
 class Monitor(mocks.MockMonitor):
@@ -123,7 +126,7 @@ class Monitor(mocks.MockMonitor):
                 urn=response.urn,
                 type=request.type,
                 name=request.name,
-                inputs=self.resources[response.urn].state,
+                inputs={key: _storable(value) for key, value in self.resources[response.urn].state.items()},
                 dependencies=tuple(request.dependencies),
             )
             self.recorded.append(made)
@@ -147,6 +150,11 @@ def _revealed(value: object) -> object:
             return _revealed(value["value"])
         return {key: _revealed(inner) for key, inner in value.items()}
     return [_revealed(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _storable(value: object) -> object:
+    """What the state can keep, which is JSON; a function's code is kept by its path."""
+    return {"path": value.path} if isinstance(value, pulumi.FileArchive) else value
 
 
 def _password(length: int) -> str:

@@ -58,6 +58,21 @@ def key_alias(prefix: str) -> str:
     return f"alias/{prefix}"
 
 
+def alarm(queue: str, what: str) -> str:
+    """The CloudWatch alarm about a queue: that it is `late`, or, of a dead-letter queue, that there are `letters`."""
+    return f"{queue}-{what}"
+
+
+def access_policy(prefix: str, process: str) -> str:
+    """The IAM policy of what one of Millrace's own processes may do."""
+    return f"{prefix}-{process}"
+
+
+def queue_url(endpoint: str, region: str, account: str, name: str) -> str:
+    """The URL of an SQS queue: at the endpoint, or, where that is empty, at AWS."""
+    return f"{endpoint.rstrip('/') or f'https://sqs.{region}.amazonaws.com'}/{account}/{name}"
+
+
 def arn(service: str, region: str, account: str, resource: str) -> str:
     """An ARN of the partition `aws` (SNS topic, SQS queue: the name; else `kind/name` or `kind:name`)."""
     return f"arn:aws:{service}:{region}:{account}:{resource}"

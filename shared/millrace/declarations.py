@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cached_property
 from types import UnionType
@@ -254,6 +254,10 @@ class Catalog:
     def uses_aws(self) -> bool:
         """Whether anything of it lies at AWS."""
         return bool(self.functions) or any(event.public or event.forwarded for event in self.events)
+
+    def without_aws(self) -> "Catalog":
+        """The same catalog with nothing at AWS: what a stack without AWS has."""
+        return replace(self, events=[replace(one, public=None, forwarded=None) for one in self.events], functions=())
 
     def task_owner(self, type_: str) -> WorkerGroup | None:
         """The group that has this type as one of its own tasks, if any."""

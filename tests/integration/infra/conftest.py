@@ -15,8 +15,11 @@ from millrace.declarations import Catalog, Event, Service, WorkerGroup
 from millrace.events import AccountCreated, UserSignedUp
 
 from infra import offline_engine
-from infra.offline_engine import Changes, NotApplied
+from infra.aws import settings
+from infra.offline_engine import AwsTarget, Changes, NotApplied
 from operations.local.management import queue_totals
+from tests import aws_catalog
+from tests.localstack_server import Aws
 from tests.real_servers import Broker
 
 #: What most tests of the engine apply, with FEW_LEVELS of delay: a third of the resources of the sample.
@@ -37,6 +40,7 @@ class StackUnderTest:
     broker: Broker
     state_dir: Path
     client: httpx.Client
+    aws: AwsTarget | None = None
 
     @property
     def vhost(self) -> str:
@@ -50,6 +54,7 @@ class StackUnderTest:
             "admin_user": self.broker.admin_user,
             "admin_password": self.broker.admin_password,
             "state_dir": self.state_dir,
+            "aws": self.aws,
         }
 
     def up(self, catalog: Catalog | None = None, **options: Any) -> Changes:
@@ -96,12 +101,26 @@ def whole_stack(broker: Broker, tmp_path: Path) -> Iterator[StackUnderTest]:
         yield one
 
 
+@pytest.fixture
+def aws_stack(broker: Broker, aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StackUnderTest]:
+    """A small stack with a part at AWS, in the account of the test."""
+    monkeypatch.setattr(names, "DELAY_LEVELS", FEW_LEVELS)
+    monkeypatch.setattr(names, "DELAY_ENTRY", names.delay_level(FEW_LEVELS - 1))
+    monkeypatch.setattr(settings, "STAND_IN_ACCOUNTS", settings.STAND_IN_ACCOUNTS | {aws.account})
+    target = AwsTarget(endpoint=aws.endpoint, region=aws.region, account=aws.account)
+    with _fresh_stack(aws_catalog.CATALOG, broker, tmp_path, target) as one:
+        yield one
+
+
 @contextmanager
-def _fresh_stack(catalog: Catalog, broker: Broker, directory: Path) -> Iterator[StackUnderTest]:
+def _fresh_stack(
+    catalog: Catalog, broker: Broker, directory: Path, aws: AwsTarget | None = None
+) -> Iterator[StackUnderTest]:
     """A stack with a name and a state of its own."""
     with broker.management() as client:
         name = f"t{uuid.uuid4().hex[:8]}"
-        one = StackUnderTest(name=name, catalog=catalog, broker=broker, state_dir=directory / "state", client=client)
+        state = directory / "state"
+        one = StackUnderTest(name=name, catalog=catalog, broker=broker, state_dir=state, client=client, aws=aws)
         yield one
         with suppress(NotApplied):
             one.destroy(delete_messages=True)

@@ -78,7 +78,7 @@ def test_a_vhost_made_by_others_is_refused_and_may_be_adopted(stack: StackUnderT
 
 def test_the_pulumi_cli_refuses_what_this_engine_made(stack: StackUnderTest) -> None:
     broker = stack.broker
-    config = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"}
+    config = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"} | {"aws": "false"}
     config["password"] = broker.admin_password
 
     def as_the_cli_runs_it() -> None:

@@ -15,7 +15,7 @@ from operations.function_outcomes import FunctionOutcomes
 from operations.queue_numbers import QueueNumbers
 from operations.sqs_numbers import door_queues, sqs_numbers
 from operations.why import why
-from tests.aws_catalog import CATALOG
+from tests.door_catalog import CATALOG
 from tests.localstack_server import Aws
 from workers.stores.items import item_key
 from workers.tables import accepted, metadata

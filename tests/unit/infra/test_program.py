@@ -103,7 +103,7 @@ def test_a_catalog_twice_as_large_has_about_twice_the_dependencies() -> None:
 
 
 def _declared(types: int) -> tuple[Resource, ...]:
-    config = {"endpoint": "http://broker", "username": "guest", "password": "p", "protect": "true"}
+    config = {"endpoint": "http://broker", "username": "guest", "password": "p", "protect": "true", "aws": "false"}
     program = lambda: declare(catalog_of(types), Settings.load())  # noqa: E731
     return record(program, stack="test", config=config, known={}).resources
 

@@ -20,7 +20,7 @@ from operations.queue_numbers import QueueNumbers
 from operations.sqs_numbers import SqsNumbers
 from operations.status import ProcessNumbers, Situation, status
 from operations.store_numbers import StoreNumbers
-from tests.aws_catalog import CATALOG as AT_AWS
+from tests.door_catalog import CATALOG as AT_AWS
 from tests.unrecorded import without_record
 
 VHOST = "millrace-test"

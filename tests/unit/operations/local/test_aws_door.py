@@ -18,7 +18,7 @@ from operations.local.layout import Layout
 from operations.local.localstack import localstack_spec
 from operations.local.ports import LOOPBACK, free_ports
 from operations.local.process_spec import ProcessSpec
-from tests.aws_catalog import CATALOG
+from tests.door_catalog import CATALOG
 
 WITHOUT_AWS = Catalog(events=[Event(UserSignedUp)], groups=[WorkerGroup("signup", handles=[UserSignedUp])])
 

@@ -1,0 +1,1 @@
+"""What a stack has at AWS; one component per file."""

@@ -1,0 +1,1 @@
+"""The offline engine's side at AWS: LocalStack, by boto3."""
