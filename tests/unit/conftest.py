@@ -11,7 +11,9 @@ from infra.settings import Settings
 @pytest.fixture(scope="session")
 def config() -> dict[str, str]:
     """The settings of a stack; nothing is reached."""
-    return {"endpoint": "http://127.0.0.1:1", "username": "guest", "password": "top-secret", "protect": "true"} | {"aws": "false"}
+    return {"endpoint": "http://127.0.0.1:1", "username": "guest", "password": "top-secret", "protect": "true"} | {
+        "aws": "false"
+    }
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from millrace.broker_parts import Binding
-from millrace.catalog import CATALOG
+from millrace.catalog import CATALOG as WHOLE
 from millrace.topology import group_topology, stamps, topology
 from pulumi.runtime import mocks
 
@@ -19,6 +19,8 @@ from infra.offline_engine.recording import RANDOM_PASSWORD, SECRET_MARK, Monitor
 from infra.offline_engine.resources import Resource
 from infra.settings import Settings
 
+#: The broker's part of a stack that has nothing at AWS; tests/unit/infra/aws has the other part.
+CATALOG = WHOLE.without_aws()
 VHOST_NAME = "millrace-test"
 MADE_SECRET = "made-secret"
 EXCHANGE = "rabbitmq:index/exchange:Exchange"
