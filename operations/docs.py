@@ -90,7 +90,7 @@ def page(catalog: Catalog) -> str:
 
 
 def _event_section(catalog: Catalog, event: Event) -> str:
-    takers = ", ".join(f"`{one.name}`" for one in (*catalog.groups_for(event.type), *catalog.functions_for(event.type)))
+    takers = ", ".join(f"`{group.name}`" for group in catalog.groups_for(event.type))
     waits = "no group yet: it is parked" + (" (meant to wait)" if event.may_wait else "")
     aliases = f"Also called {', '.join(f'`{alias}`' for alias in event.aliases)}. " if event.aliases else ""
     schema = names.dataschema(event.type, event.payload.schema_version)
@@ -98,16 +98,18 @@ def _event_section(catalog: Catalog, event: Event) -> str:
         [
             f"### `{event.type}`",
             f"{_first_line(event.payload)} {aliases}Version {event.payload.schema_version} (`{schema}`).",
-            f"Taken by {takers or waits}.{_topic(event)}",
+            f"Taken by {takers or waits}.",
+            *_at_aws(catalog, event),
             _table(("field", "type", "required"), _field_rows(event.payload)),
         ]
     )
 
 
-def _topic(event: Event) -> str:
-    if event.public:
-        return f" Others publish it to the SNS topic `{aws_names.topic('VHOST', event)}`."
-    return f" Forwarded to the SNS topic `{aws_names.topic('VHOST', event)}`." if event.forwarded else ""
+def _at_aws(catalog: Catalog, event: Event) -> Iterator[str]:
+    if event.public or event.forwarded:
+        way = "Others publish it to" if event.public else "Forwarded to"
+        functions = ", ".join(f"`{function.name}`" for function in catalog.functions_for(event.type))
+        yield f"{way} the SNS topic `{aws_names.topic('VHOST', event)}`. Functions that get it: {functions or 'none'}."
 
 
 def _first_line(payload: type[Payload]) -> str:
