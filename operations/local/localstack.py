@@ -13,6 +13,7 @@ NAME = "localstack"
 #: The guide's account; to LocalStack, an access key id of 12 digits is the account.
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
+DEFAULT_PORT = 4566
 #: Services that are loaded at start, so that the first request does not wait for them.
 EAGER = "sns,sqs,dynamodb,iam,logs,cloudwatch,sts"
 

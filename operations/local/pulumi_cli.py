@@ -18,10 +18,13 @@ from millrace.topology import topology
 from operations.local.broker import Broker
 from operations.local.errors import LocalError
 from operations.local.layout import REPOSITORY
+from operations.local.localstack import ACCOUNT, DEFAULT_PORT, REGION, endpoint
 from operations.local.management import queues_of
 from operations.local.pulumi_command import PROGRAM, PulumiCommand
 from operations.local.rabbitmq_node import write_secret
 
+#: The URNs of what lies at AWS.
+AT_AWS = "**aws:**"
 VHOST_TYPE = "rabbitmq:index/vHost:VHost"
 
 
@@ -47,8 +50,8 @@ class PulumiCli:
         """The program, run with this stack's backend and passphrase."""
         return PulumiCommand(environment=self.environment, backend=self.directory, passphrase=self._passphrase)
 
-    def up(self, broker: Broker, vhost: str) -> str:
-        """Apply the program; gives what changed.
+    def up(self, broker: Broker, vhost: str, aws: Mapping[str, str]) -> str:
+        """Apply the program; gives what changed. Without an endpoint in `aws`, what lies there is left as it is.
 
         Raises:
             LocalError: the CLI failed, with its last lines, or the vhost is somebody else's.
@@ -59,12 +62,17 @@ class PulumiCli:
                 f"vhost {vhost!r} must be this stack's, got one that the broker has already while no state of it is in "
                 f"{self.directory}.\nThe CLI would change its passwords. Remove the vhost or take another broker."
             )
-        self._configure(broker)
-        # The CLI compares with its state only: a broker that lost something must be looked at first.
+        self._configure(broker, aws)
+        # The CLI compares with its state only: a broker that lost something must be looked at first, and LocalStack,
+        # which forgets everything when it ends.
         wanted = {queue.name for queue in topology(CATALOG, vhost).queues}
-        lost = ("--refresh", "--run-program") if ours and not wanted <= (live or set()) else ()
+        there = "endpoint" in aws
+        lost = ("--refresh", "--run-program") if ours and (there or not wanted <= (live or set())) else ()
+        away = () if there else ("--exclude", AT_AWS)
         quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
-        return _counts(self._run("up", *quiet, *lost, "--config-file", str(self._config.resolve()), at=REPOSITORY))
+        return _counts(
+            self._run("up", *quiet, *lost, *away, "--config-file", str(self._config.resolve()), at=REPOSITORY)
+        )
 
     def outputs(self) -> Mapping[str, Any]:
         """The vhost and every broker user's password."""
@@ -78,7 +86,7 @@ class PulumiCli:
     def _config(self) -> Path:
         return self.directory / "project" / f"Pulumi.{self.stack}.yaml"
 
-    def _configure(self, broker: Broker) -> None:
+    def _configure(self, broker: Broker, aws: Mapping[str, str]) -> None:
         self._config.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.directory.chmod(0o700)
         if not self._passphrase.exists():
@@ -89,6 +97,8 @@ class PulumiCli:
         self._run("stack", "select", "--create", self.stack, of_stack=False)
         write_secret(self._config, "config: {}\n")
         plain = {"endpoint": broker.management_url, "username": broker.admin_user, "protect": "false"}
+        plain |= {"aws": "true", "awsEndpoint": aws.get("endpoint", endpoint(DEFAULT_PORT))}
+        plain |= {"awsRegion": aws.get("region", REGION), "awsAccount": aws.get("account", ACCOUNT)}
         self._run("config", "set-all", *(f"--plaintext={name}={value}" for name, value in plain.items()))
         self._run("config", "set", "--secret", "password", stdin=broker.admin_password)
 

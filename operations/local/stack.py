@@ -62,7 +62,7 @@ def up(
         with Migration(database_url) as migration:
             wait_for_broker(broker, layout, say, meanwhile=migration.check)
             aws = wait_for_aws(aws, layout, say)
-            outputs = apply_topology(STACK, broker, catalog, layout, say, cli)
+            outputs = apply_topology(STACK, broker, catalog, layout, say, cli, aws.noted)
             migration.finish()
             say("database: up to date")
         record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout, aws=aws.noted)

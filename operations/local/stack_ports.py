@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 from operations.local.errors import LocalError
+from operations.local.localstack import DEFAULT_PORT
 from operations.local.rabbitmq_node import NodePorts
 
 _HIGHEST_PORT = 65535
@@ -21,7 +22,7 @@ class StackPorts:
     epmd: int = 4379
     flower: int = 5555
     smtp: int = 8025
-    localstack: int = 4566
+    localstack: int = DEFAULT_PORT
     metrics: int = 9150
     """The first of the metrics ports: one per worker group, relay, keeper, and what is at the AWS door."""
 
