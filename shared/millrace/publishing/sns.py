@@ -25,7 +25,8 @@ class SnsPublisher:
     """Publishes validated events to the SNS topics of their types, which must be public; share one per process.
 
     `prefix` is what the stack's names at AWS begin with: the vhost of its broker. Credentials are found as boto3 finds
-    them; `endpoint` is that of a stand-in for AWS. `timeout` bounds, in seconds, each wait for an answer.
+    them; `endpoint` is that of a stand-in for AWS. `timeout` bounds, in seconds, each wait for an answer. With a
+    `client` of SNS of one's own, that one is used (and closed) instead.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class SnsPublisher:
         endpoint: str | None = None,
         catalog: Catalog = CATALOG,
         timeout: float = 10.0,
+        client: Any = None,
     ) -> None:
         self.source = source
         self._catalog = catalog
@@ -48,7 +50,7 @@ class SnsPublisher:
             for name in (event.type, *event.aliases)
         }
         limits = Config(connect_timeout=timeout, read_timeout=timeout, retries={"mode": "standard"})
-        self._client = boto3.client("sns", region_name=region, endpoint_url=endpoint, config=limits)
+        self._client = client or boto3.client("sns", region_name=region, endpoint_url=endpoint, config=limits)
 
     def publish(self, event: Payload | Envelope, *, id: str | None = None, partition_key: str | None = None) -> str:
         """Publish one event and return its id once SNS has taken it.
