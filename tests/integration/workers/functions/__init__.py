@@ -1,0 +1,1 @@
+"""Functions as Lambda calls them, with LocalStack in AWS's place."""
