@@ -23,7 +23,14 @@ class HandlerMissing(Exception):
 
 
 class StoreTooWeak(SettingsError):
-    """A handler needs more than the store of the inbox promises."""
+    """A handler needs more than the store of the inbox promises; `handlers` says which."""
+
+    def __init__(self, level: Level, handlers: str) -> None:
+        self.handlers = handlers
+        super().__init__(
+            f"the inbox must have the level that its handlers need, got {level.name}: {handlers}; "
+            "leave MILLRACE_INBOX_URL unset, name a better store, or declare less with @handles(..., needs=Level...)"
+        )
 
 
 class Handler(Generic[EventT]):
@@ -110,10 +117,7 @@ def require_level(handlers: Iterable[Handler[Any]], level: Level) -> None:
     weak = [handler for handler in handlers if level < handler.needs]
     if weak:
         needs = ", ".join(f"{each.__name__} ({each.payload.event_type}) needs {each.needs.name}" for each in weak)
-        raise StoreTooWeak(
-            f"the inbox must have the level that its handlers need, got {level.name}: {needs}; "
-            "leave MILLRACE_INBOX_URL unset, name a better store, or declare less with @handles(..., needs=Level...)"
-        )
+        raise StoreTooWeak(level, needs)
 
 
 def group_of(module: str) -> str:

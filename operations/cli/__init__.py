@@ -23,6 +23,7 @@ COMMANDS = {
     "logs": "operations.cli.logs",
     "verify": "operations.cli.verify",
     "catalog": "operations.cli.catalog",
+    "package": "operations.cli.package",
     "faults": "operations.cli.faults",
 }
 SUMMARIES = {
@@ -39,6 +40,7 @@ SUMMARIES = {
     "logs": "The log of a group's worker or of another process.",
     "verify": "Compare the broker with the catalog; exit code 1 and the differences.",
     "catalog": "The events, groups and services of the catalog.",
+    "package": "Build the zips that functions in AWS Lambda are deployed as.",
     "faults": "Break a scratch stack in every way and count what was lost or doubled.",
 }
 

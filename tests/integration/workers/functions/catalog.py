@@ -51,5 +51,11 @@ CATALOG = Catalog(
             handler="workers.plain_functions.consumer.lambda_handler",
             timeout=timedelta(seconds=3),
         ),
+        PlainFunction(
+            "stuck",
+            handles=UserSignedUp,
+            handler="tests.integration.workers.functions.handlers.stuck.handler",
+            timeout=timedelta(seconds=1),
+        ),
     ],
 )

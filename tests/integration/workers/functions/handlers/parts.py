@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -44,5 +45,9 @@ def store_part(event: PartSeen, work: EventWork) -> None:
 
 
 def _mark(part: str, key: str) -> None:
-    with Path(os.environ["MARKS"]).open("a", encoding="utf-8") as marks:
-        marks.write(f"{part} {key}\n")
+    line = f"{part} {key}\n"
+    if "MARKS" in os.environ:
+        with Path(os.environ["MARKS"]).open("a", encoding="utf-8") as marks:
+            marks.write(line)
+    else:  # in a process of its own, which is told nothing but its settings
+        sys.stdout.write(f"stored {line}")

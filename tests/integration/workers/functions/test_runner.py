@@ -1,0 +1,133 @@
+"""The local runner: real queues, the packaged code, AWS's own runtime interface client."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from millrace import aws_names
+
+from tests.integration.workers.functions.runner import running
+from tests.integration.workers.functions.world import VHOST, World, cloud_event, world
+from tests.integration.workers.stack import until
+from tests.localstack_server import Aws
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """The function's processes."""
+    return [child.pid for child in psutil.Process(process.pid).children()]
+
+
+def left(made: World) -> int:
+    """How many messages there are in the function's queue, hidden ones too."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = made.sqs.get_queue_attributes(QueueUrl=made.queue, AttributeNames=names)["Attributes"]
+    return sum(int(found[name]) for name in names)
+
+
+def entries(log: Path) -> Counter[str]:
+    """The entries of the audit log: how many lines each has."""
+    found = re.findall(r'"entry":"([0-9a-f]{32})"', log.read_text())
+    return Counter(found)
+
+
+def test_a_group_through_the_packaged_code(aws: Aws, tmp_path: Path) -> None:
+    """Events, one of them bad, go through; a stop ends all processes."""
+    with world(aws, "parts", tmp_path) as made, running(aws, "parts", tmp_path) as (process, log):
+        made.send(cloud_event("1", how="executes"), "{", cloud_event("2", part="nut", how="is permanent"))
+        until(lambda: left(made) == 0, seconds=60, what="an empty queue")
+        letters = made.letters()
+        assert sorted(letter["cause"] for letter in letters) == ["invalid", "permanent", "permanent"]
+        started = children(process)
+        assert started
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        assert not any(psutil.pid_exists(pid) for pid in started)
+        assert '"Namespace":"Millrace"' in log.read_text()
+
+
+def test_the_guides_function_prints_its_line(aws: Aws, tmp_path: Path) -> None:
+    """As it is written: SNS calls it with one record, its line is in the log; what it cannot do comes again."""
+    sns, sqs = aws.client("sns"), aws.client("sqs")
+    name = aws_names.function_queue(VHOST, "guide")
+    sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "2"})
+    topic = sns.create_topic(Name="MyTopic")["TopicArn"]
+    arn = aws_names.arn("sqs", aws.region, aws.account, name)
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    with running(aws, "guide", tmp_path) as (_process, log):
+        sns.publish(TopicArn=topic, Message=json.dumps({"eventType": "USER_SIGNUP"}))
+        for user in ("12345", "12346"):
+            sns.publish(TopicArn=topic, Message=json.dumps({"eventType": "USER_SIGNUP", "userId": user}))
+        lines = {"New signup: 12345", "New signup: 12346"}
+        until(lambda: lines <= set(log.read_text().splitlines()), seconds=60, what="its lines")
+        until(lambda: log.read_text().count("KeyError: 'userId'") > 1, seconds=60, what="the bad one again")
+    sns.close()
+    sqs.close()
+
+
+def test_a_process_that_dies_is_replaced(aws: Aws, tmp_path: Path) -> None:
+    """The function goes on; how the process ended is in the log."""
+    with world(aws, "parts", tmp_path) as made, running(aws, "parts", tmp_path) as (process, log):
+        made.send(cloud_event("0"))
+        until(lambda: left(made) == 0, seconds=60, what="the first")
+        for pid in children(process):
+            os.kill(pid, signal.SIGKILL)
+        made.send(*[cloud_event(str(number), f"part{number}") for number in range(1, 8)])
+        until(lambda: left(made) == 0, seconds=60, what="the others")
+        found = re.findall(r"stored (\w+) ", log.read_text())
+        assert sorted(found) == ["bolt", *(f"part{number}" for number in range(1, 8))]
+        assert "function died" in log.read_text()
+        assert made.letters() == []
+
+
+@pytest.mark.long
+def test_a_function_that_does_not_end_is_killed(aws: Aws, tmp_path: Path) -> None:
+    """As Lambda does it, at its time-out; its message is still there."""
+    sqs = aws.client("sqs")
+    name = aws_names.function_queue(VHOST, "stuck")
+    queue = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+    with running(aws, "stuck", tmp_path) as (_process, log):
+        envelope = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:x:1:T", "Message": "{}"}
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(envelope))
+        until(lambda: "time-out after 1 s" in log.read_text(), seconds=60, what="the time-out")
+        until(lambda: "ran into its time-out" in log.read_text(), seconds=10, what="its end")
+    sqs.close()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_killed_in_the_middle_of_2000(aws: Aws, tmp_path: Path) -> None:
+    """One effect each, the queue empty, no dead letter."""
+    with world(aws, "audit", tmp_path) as made, running(aws, "audit", tmp_path) as (process, log):
+        made.sqs.set_queue_attributes(QueueUrl=made.queue, Attributes={"VisibilityTimeout": "5"})
+        for first in range(0, 2000, 10):
+            bodies = [sign_up(number) for number in range(first, first + 10)]
+            made.sqs.send_message_batch(
+                QueueUrl=made.queue,
+                Entries=[{"Id": str(at), "MessageBody": body} for at, body in enumerate(bodies)],
+            )
+            if first in (700, 1300):
+                (victim, *_) = until(lambda: children(process), what="a process")
+                os.kill(victim, signal.SIGKILL)
+        until(lambda: left(made) == 0, seconds=500, what="an empty queue")
+        assert made.letters() == []
+        found = entries(log)
+        assert len(found) == 2000
+        assert sum(found.values()) <= 2002  # a line that was written just before the kill may be there twice
+        assert log.read_text().count('"outcome":"processed"') >= 1998
+
+
+def sign_up(number: int) -> str:
+    """An event of its own."""
+    data: dict[str, Any] = {"userId": str(number)}
+    return json.dumps(
+        {"specversion": "1.0", "id": f"u{number}", "source": "/t", "type": "user.signed_up", "data": data}
+    )
