@@ -55,7 +55,7 @@ def alerts(situation: Situation, catalog: Catalog) -> list[Alert]:
         *_rejected(situation),
         *_keeper(situation, catalog),
         *_retention(situation),
-        *_aws(situation),
+        *_aws(situation, catalog),
     ]
 
 
@@ -165,15 +165,16 @@ def _retention(situation: Situation) -> Iterator[Alert]:
         yield Alert(kind="retention", concerns="keeper", what=what, todo=todo)
 
 
-def _aws(situation: Situation) -> Iterator[Alert]:
+def _aws(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
     if situation.sqs is None:
         return
     if situation.sqs.problem:
         todo = "`millrace logs localstack` on this machine; events from other doors are not concerned"
         yield Alert(kind="no AWS", concerns="aws", what=situation.sqs.problem, todo=todo)
-    if names.OUTWARD in situation.queues and not situation.queue(names.OUTWARD).consumers:
-        what = f"nobody sends to AWS, {situation.queue(names.OUTWARD).messages} events wait"
-        yield Alert(kind="no consumer", concerns=names.OUTWARD, what=what, todo="`millrace logs egress` says why")
+    for name in (names.OUTWARD, *(names.group_queue(function.name) for function in catalog.functions)):
+        if name in situation.queues and not situation.queue(name).consumers:
+            what = f"nobody sends to AWS, {situation.queue(name).messages} events wait"
+            yield Alert(kind="no consumer", concerns=name, what=what, todo="`millrace logs egress` says why")
     for name, queue in situation.sqs.queues.items():
         dead = name.endswith(aws_names.dead_queue(""))
         if queue.ready >= (TRANSIT_MESSAGES if dead else MANY_WAITING):

@@ -80,6 +80,7 @@ def _aws(situation: Situation, catalog: Catalog, vhost: str) -> dict[str, Any] |
         "ingress": {type_: _waiting(sqs, queue) for type_, queue in coming.items()},
         "functions": {
             name: {
+                "at_broker": situation.transit(names.group_queue(name)),
                 **_waiting(sqs, queue),
                 "dead_letters": letters.get(name, 0) + situation.transit(names.dead_queue(name)),
             }

@@ -1,8 +1,7 @@
-"""`python -m workers.egress`: sends what waits in `outward` to SNS topics and queues of functions; run several.
+"""`python -m workers.egress`: sends what waits for AWS to SNS topics and to the queues of functions; run several.
 
 A message is acked after AWS has taken it: what was killed in between is sent again, with the same id. While AWS is out,
-what is in hand is tried again and again, and nothing else is taken. Events may overtake each other. What came in by the
-AWS door has been in its topic already, and is acked as it is.
+what is in hand is tried again and again, and nothing else is taken. Events may overtake each other.
 """
 
 import contextlib
@@ -13,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import amqp
@@ -71,8 +71,9 @@ class Egress:
             settings.broker_url, connect_timeout=10, read_timeout=SILENCE_SECONDS, heartbeat=HEARTBEAT_SECONDS
         )
         self._channel = self._connection.channel()
-        self._channel.basic_qos(0, PREFETCH, False)
-        self._channel.basic_consume(names.OUTWARD, callback=self._came, on_cancel=self._cancelled)
+        self._channel.basic_qos(0, PREFETCH, False)  # for each queue
+        for queue in addresses.queues:
+            self._channel.basic_consume(queue, callback=partial(self._came, queue), on_cancel=self._cancelled)
 
     def close(self) -> None:
         """Let what is on its way end and ack it; the rest goes back to the queue."""
@@ -102,16 +103,18 @@ class Egress:
             return False
         return True
 
-    def _came(self, message: amqp.Message) -> None:
+    def _came(self, queue: str, message: amqp.Message) -> None:
         delivery = _delivery(message)
         tag, key = message.delivery_info["delivery_tag"], message.delivery_info["routing_key"]
-        if names.DOOR_HEADER in delivery.headers and delivery.exchange != names.GROUPS:
-            self._channel.basic_ack(tag)
-            return
         try:
-            self._waiting.append(self._addresses.outward(tag, key, delivery))
+            outward = self._addresses.outward(tag, queue, delivery)
         except InvalidEvent as error:
             self._reject(tag, key, delivery.body, str(message.properties.get("message_id", "")), "invalid", str(error))
+            return
+        if outward is None:
+            self._channel.basic_ack(tag)
+        else:
+            self._waiting.append(outward)
 
     def _cancelled(self, tag: str) -> None:
         raise ConnectionError(f"the broker cancelled consumer {tag}: its queue was deleted or moved")

@@ -53,38 +53,40 @@ class Outward:
 
 
 class Addresses:
-    """Where each message goes, by the catalog."""
+    """Where each message goes, by the queue that it waited in."""
 
     def __init__(self, catalog: Catalog, prefix: str, region: str, account: str, trusted: frozenset[str]) -> None:
         self._catalog = catalog
         self._trusted = trusted
-        topics = {
-            event.type: aws_names.topic(prefix, event) for event in catalog.events if event.forwarded or event.public
-        }
+        topics = {event.type: aws_names.topic(prefix, event) for event in catalog.events if event.forwarded}
         self._topics = {
             type_: Target(service="sns", name=aws_names.arn("sns", region, account, topic))
             for type_, topic in topics.items()
         }
-        self._queues = {
-            names.group_key(function.name): Target(service="sqs", name=aws_names.function_queue(prefix, function.name))
+        self._functions = {
+            names.group_queue(function.name): Target(
+                service="sqs", name=aws_names.function_queue(prefix, function.name)
+            )
             for function in catalog.functions
         }
 
-    def outward(self, tag: int, routing_key: str, delivery: Delivery) -> Outward:
+    @property
+    def queues(self) -> tuple[str, ...]:
+        """The queues of the broker from which something goes out."""
+        return names.OUTWARD, *self._functions
+
+    def outward(self, tag: int, queue: str, delivery: Delivery) -> Outward | None:
         """The entry for a message; raises InvalidEvent if it is no event, or one that does not go out.
 
-        What came through the exchange `groups` is for one function; everything else is for the topic of its type.
+        None for what came in by the AWS door: the function has it from the topic. A replay is for the function alone.
         """
+        if names.DOOR_HEADER in delivery.headers and queue in self._functions and delivery.exchange != names.GROUPS:
+            return None
         received = receive(delivery, self._catalog, self._trusted)
         envelope = received.envelope
-        if delivery.exchange == names.GROUPS:
-            target = self._queues.get(routing_key)
-            if target is None:
-                raise InvalidEvent("routing key", f"must be that of a function of the catalog, got {routing_key!r}")
-        else:
-            target = self._topics.get(envelope.type)
-            if target is None:
-                raise InvalidEvent("type", f"must be an event type with a topic, got {envelope.type!r}")
+        target = self._functions.get(queue) or self._topics.get(envelope.type)
+        if target is None:
+            raise InvalidEvent("type", f"must be a forwarded event type, got {envelope.type!r}")
         attributes = _attributes(envelope, received, target)
         text = envelope.to_bytes().decode()
         return Outward(tag=tag, target=target, text=text, attributes=attributes, event_id=envelope.id)
@@ -94,9 +96,7 @@ def _attributes(envelope: Envelope, received: Received, target: Target) -> dict[
     found = {"type": envelope.type, "id": envelope.id}
     if envelope.traceparent is not None:
         found["traceparent"] = envelope.traceparent
-    if target.service == "sns":  # by this the ingress knows that it must not come in again
-        found[aws_names.DOOR_ATTRIBUTE] = "out"
-    elif received.generation:
+    if target.service == "sqs" and received.generation:
         found["generation"] = str(received.generation)
     return found
 

@@ -30,7 +30,6 @@ def aws_door(catalog: Catalog, settings: AwsSettings, prefix: str, *, protect: b
             account,
             visibility=INGRESS_VISIBILITY_SECONDS,
             max_receives=INGRESS_MAX_RECEIVES,
-            from_outside=True,
         )
     _functions(catalog, topics, account)
     pulumi.export("awsTopics", {type_: topic.arn for type_, topic in topics.items()})

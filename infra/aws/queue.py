@@ -13,8 +13,6 @@ from infra.aws.alarms import dead_alarm, late_alarm
 from infra.aws.statements import QUEUE_USE, SEND, Statement, allow_service, document, tls_only
 from infra.aws.topic import EventTopic
 
-_FROM_OUTSIDE = json.dumps({aws_names.DOOR_ATTRIBUTE: [{"exists": False}]})
-
 
 def dead_letter_queue(
     queue: str, topics: Sequence[EventTopic], account: Account, parent: pulumi.Resource
@@ -33,19 +31,11 @@ def redrive(queue: str, account: Account, **more: int) -> str:
 class SubscribedQueue(pulumi.ComponentResource):
     """A queue that gets what its topics get; what SNS cannot deliver to it, or its reader gives back, goes to the dead.
 
-    No policy lets anybody else than these topics write to it. With `from_outside` it gets only what was published to
-    them by others: what goes out through them does not come in again.
+    No policy lets anybody else than these topics write to it.
     """
 
     def __init__(
-        self,
-        name: str,
-        topics: Sequence[EventTopic],
-        account: Account,
-        *,
-        visibility: int,
-        max_receives: int,
-        from_outside: bool = False,
+        self, name: str, topics: Sequence[EventTopic], account: Account, *, visibility: int, max_receives: int
     ) -> None:
         super().__init__("millrace:infra:SubscribedQueue", name, None, pulumi.ResourceOptions(parent=account))
         self.name = name
@@ -66,7 +56,6 @@ class SubscribedQueue(pulumi.ComponentResource):
                 protocol="sqs",
                 endpoint=account.queue_arn(name),
                 redrive_policy=redrive(name, account),
-                filter_policy=_FROM_OUTSIDE if from_outside else None,
                 opts=pulumi.ResourceOptions(parent=self, depends_on=[topic.topic, self.queue, self.dead]),
             )
         self.register_outputs({"name": name})

@@ -51,10 +51,10 @@ def _show_aws(aws: dict[str, Any]) -> None:
     if aws["problem"]:
         click.echo(f"AWS: {aws['problem']}")
         return
-    columns = ("ready", "in_flight", "dead", "dead_letters")
+    columns = ("at_broker", "ready", "in_flight", "dead", "dead_letters")
     rows = [
         (f"in: {type_}", *(numbers.get(column, "") for column in columns)) for type_, numbers in aws["ingress"].items()
     ]
     rows += [(name, *(numbers[column] for column in columns)) for name, numbers in aws["functions"].items()]
     show_table(("at AWS", *(column.replace("_", " ") for column in columns)), rows)
-    click.echo(f"waiting to go to AWS {aws['outward']}")
+    click.echo(f"to be forwarded {aws['outward']}")

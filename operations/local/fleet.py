@@ -84,7 +84,7 @@ def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Ma
             specs.append(process(name, module, env={**store, **user(who), **aws}))
         for function in catalog.functions:
             name = function_name(function.name)
-            env = {**passed_on, **aws, "MILLRACE_VHOST": record.vhost}
+            env = {**store, **aws, "MILLRACE_VHOST": record.vhost}
             specs.append(process(name, "operations.local.lambda_runner", function.name, env=env))
     flower_env = {**user("flower"), **_flower_env(record, layout), **passed_on}
     specs.append(

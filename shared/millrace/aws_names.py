@@ -8,8 +8,6 @@ from millrace.declarations import Event
 #: SQS and Lambda take 80 and 64 characters; a queue's name may get `-dead` at its end.
 MAX_QUEUE_NAME = 75
 MAX_FUNCTION_NAME = 64
-#: The SNS message attribute on what the egress publishes: subscriptions of the ingress filter it out.
-DOOR_ATTRIBUTE = "millrace-door"
 
 
 def topic(prefix: str, event: Event) -> str:

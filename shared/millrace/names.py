@@ -8,9 +8,9 @@ UNROUTED = "unrouted"
 PARKED = "parked"
 REJECTED = "rejected"
 ACCEPTED = "accepted"
-#: The queue of what goes to AWS: forwarded event types, and what is for a function alone.
+#: The queue of forwarded event types, on their way to their topics; each function has a queue of its own.
 OUTWARD = "outward"
-#: On what came in by the AWS door: its topic has it already, so it does not go out again.
+#: On what came in by the AWS door: functions have had it from its topic, so it does not go out to them again.
 DOOR_HEADER = "x-millrace-door"
 #: A routing key of `dead` that is bound to nothing: what is sent with it comes back, if the broker takes anything.
 PROBE = "probe"

@@ -8,7 +8,8 @@ from typing import Any
 
 from millrace import names
 from millrace.broker_parts import Binding, Exchange, Policy, Queue, TopicPermission, Topology, User
-from millrace.declarations import Catalog, Service, WorkerGroup
+from millrace.declarations import Catalog, LambdaGroup, Service, WorkerGroup
+from millrace.functions import Function
 
 #: The log of accepted events is kept this long (design: 30 days).
 ACCEPTED_MAX_AGE = "30D"
@@ -88,39 +89,60 @@ def delays() -> Topology:
 
 
 def aws_door(catalog: Catalog, vhost: str) -> Topology:
-    """What the AWS door needs at the broker: the queue of what goes out, functions' dead letters, two users.
+    """What the AWS door needs at the broker: nothing where the catalog has nothing at AWS.
 
-    Events that functions handle go out, too, for those that were not published through their topic. They leave from
-    `in`: to `events`, what no group takes is still what is to be parked. Nothing where the catalog has nothing at AWS.
+    That is the queue of what is forwarded (it leaves from `in`: to `events`, what no group takes is still to be
+    parked), for each function a queue of what is for it and one of its dead letters, and two users.
     """
     if not catalog.uses_aws:
         return Topology()
-    functions = [names.group_key(function.name) for function in catalog.functions]
-    outward = [
-        Binding(source=names.IN, destination=names.OUTWARD, key=key)
-        for event in catalog.events
-        if event.forwarded or (event.public and catalog.functions_for(event.type))
-        for key in (event.type, *event.aliases)
+    forwarded = [key for event in catalog.events if event.forwarded for key in (event.type, *event.aliases)]
+    outward = Topology(
+        queues=(Queue(name=names.OUTWARD),),
+        bindings=tuple(Binding(source=names.IN, destination=names.OUTWARD, key=key) for key in forwarded),
+        policies=(_transit(names.OUTWARD),),
+        users=tuple(_door_users(catalog, vhost)),
+    )
+    return sum((_function_topology(catalog, function) for function in catalog.functions), outward)
+
+
+def _function_topology(catalog: Catalog, function: Function) -> Topology:
+    """A function's queue, and the one of its dead letters; it has what is forwarded from its topic.
+
+    A group gets public events whoever published them; a plain function only what is published to its topic.
+    """
+    queue, dead, key = names.group_queue(function.name), names.dead_queue(function.name), names.group_key(function.name)
+    handled = function.handles if isinstance(function, LambdaGroup) else ()
+    public = [event for payload in handled if (event := catalog.event(payload.event_type)).public]
+    bindings = [
+        Binding(source=names.EVENTS, destination=queue, key=name)
+        for event in public
+        for name in (event.type, *event.aliases)
     ]
-    outward += [Binding(source=names.GROUPS, destination=names.OUTWARD, key=key) for key in functions]
-    dead = [(names.dead_queue(function.name), names.group_key(function.name)) for function in catalog.functions]
-    transit = {"delivery-limit": TRANSIT_DELIVERY_LIMIT}
-    own_dead = f"^({'|'.join(map(re.escape, (*functions, names.PROBE)))})$"
-    ingress = User(
+    bindings.append(Binding(source=names.GROUPS, destination=queue, key=key))
+    bindings.append(Binding(source=names.DEAD, destination=dead, key=key))
+    return Topology(
+        queues=(Queue(name=queue), Queue(name=dead)),
+        bindings=tuple(bindings),
+        policies=(_transit(queue), _transit(dead)),
+    )
+
+
+def _transit(queue: str) -> Policy:
+    return Policy(name=queue, target=queue, definition={"delivery-limit": TRANSIT_DELIVERY_LIMIT})
+
+
+def _door_users(catalog: Catalog, vhost: str) -> Iterator[User]:
+    """The ingress sends events, rejects and dead letters of functions; the egress takes what goes out."""
+    own_keys = [re.escape(names.group_key(function.name)) for function in catalog.functions]
+    yield User(
         name=names.own_user(vhost, "ingress"),
         write=f"^({names.IN}|{names.REJECTED}|{names.DEAD})$",
-        topics=(TopicPermission(exchange=names.DEAD, write=own_dead),),
+        topics=(TopicPermission(exchange=names.DEAD, write=f"^({'|'.join((*own_keys, names.PROBE))})$"),),
     )
-    egress = User(name=names.own_user(vhost, "egress"), read=f"^{names.OUTWARD}$", write=f"^{names.REJECTED}$")
-    return Topology(
-        queues=(Queue(name=names.OUTWARD), *(Queue(name=queue) for queue, _ in dead)),
-        bindings=(*outward, *(Binding(source=names.DEAD, destination=queue, key=key) for queue, key in dead)),
-        policies=tuple(
-            Policy(name=queue, target=queue, definition=transit)
-            for queue in (names.OUTWARD, *(name for name, _ in dead))
-        ),
-        users=(ingress, egress),
-    )
+    queues = [re.escape(names.group_queue(function.name)) for function in catalog.functions]
+    read = f"^({'|'.join((names.OUTWARD, *queues))})$"
+    yield User(name=names.own_user(vhost, "egress"), read=read, write=f"^{names.REJECTED}$")
 
 
 def group_topology(catalog: Catalog, group: WorkerGroup, vhost: str) -> Topology:

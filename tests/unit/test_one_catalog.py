@@ -17,10 +17,11 @@ def made(recorded: Recording) -> Pairs:
     """(event type, group) by the bindings that the Pulumi program declares."""
     bindings = [one.inputs for one in recorded.resources if one.type == "rabbitmq:index/binding:Binding"]
     types = {event.type for event in CATALOG.events}
+    groups = {group.name for group in CATALOG.groups}
     return {
         (each["routingKey"], each["destination"])
         for each in bindings
-        if each["source"] == names.EVENTS and each["routingKey"] in types
+        if each["source"] == names.EVENTS and each["routingKey"] in types and each["destination"] in groups
     }
 
 

@@ -7,9 +7,6 @@ from infra.offline_engine.aws.kind import AwsKind, parsed
 from infra.offline_engine.live import Key, Record
 from infra.offline_engine.resources import Inputs
 
-#: A filter that lets everything through, which is what none is.
-_EVERYTHING = "{}"
-
 
 class TopicKind(AwsKind):
     """aws.sns.Topic."""
@@ -45,18 +42,13 @@ class SubscriptionKind(AwsKind):
     """aws.sns.TopicSubscription."""
 
     word = "subscription"
-    accepts = frozenset({"topic", "protocol", "endpoint", "redrivePolicy", "filterPolicy"})
+    accepts = frozenset({"topic", "protocol", "endpoint", "redrivePolicy"})
 
     def key(self, inputs: Inputs) -> Key:
         return inputs["topic"], inputs["protocol"], inputs["endpoint"]
 
     def wanted(self, inputs: Inputs) -> Record:
-        filtered = parsed(inputs.get("filterPolicy") or _EVERYTHING)
-        return {
-            "RedrivePolicy": parsed(inputs["redrivePolicy"]),
-            "FilterPolicy": filtered,
-            "RawMessageDelivery": "false",
-        }
+        return {"RedrivePolicy": parsed(inputs["redrivePolicy"]), "RawMessageDelivery": "false"}
 
     def actual(self, inputs: Inputs, aws: Clients) -> Record | None:
         arn = self._arn(inputs, aws)
@@ -65,18 +57,10 @@ class SubscriptionKind(AwsKind):
             return None
         found = answer["Attributes"]
         raw = found.get("RawMessageDelivery", "false")
-        return {
-            "RedrivePolicy": parsed(found.get("RedrivePolicy")),
-            "FilterPolicy": parsed(found.get("FilterPolicy") or _EVERYTHING),
-            "RawMessageDelivery": raw,
-        }
+        return {"RedrivePolicy": parsed(found.get("RedrivePolicy")), "RawMessageDelivery": raw}
 
     def write(self, inputs: Inputs, aws: Clients) -> None:
-        attributes = {
-            "RedrivePolicy": inputs["redrivePolicy"],
-            "FilterPolicy": inputs.get("filterPolicy") or _EVERYTHING,
-            "RawMessageDelivery": "false",
-        }
+        attributes = {"RedrivePolicy": inputs["redrivePolicy"], "RawMessageDelivery": "false"}
         arn = self._arn(inputs, aws)
         if arn is None:
             ends = {"TopicArn": inputs["topic"], "Protocol": inputs["protocol"], "Endpoint": inputs["endpoint"]}

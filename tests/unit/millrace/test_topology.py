@@ -1,6 +1,7 @@
 """The topology as data: the delays are kombu's, and no user can do more than it must."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -274,26 +275,35 @@ def test_a_catalog_without_aws_has_no_door_to_it() -> None:
     assert aws_door(CLOSE, VHOST) == Topology()
 
 
-def test_what_goes_to_aws_is_what_is_forwarded_or_handled_there_and_what_is_for_a_function_alone() -> None:
-    out = {(one.source, one.key) for one in aws_door(AT_AWS, VHOST).bindings if one.destination == "outward"}
-    assert out == {
-        ("in", "account.created"),
-        ("in", "ACCOUNT"),
-        ("in", "user.signed_up"),
-        ("in", "USER_SIGNUP"),
-        ("groups", "group.audit"),
-        ("groups", "group.plain"),
-    }
+def bound(catalog: Catalog, queue: str) -> set[tuple[str, str]]:
+    return {(one.source, one.key) for one in aws_door(catalog, VHOST).bindings if one.destination == queue}
 
 
-def test_each_function_has_dead_letters_and_nothing_of_a_worker_group() -> None:
+def test_what_is_forwarded_leaves_before_it_is_known_whether_a_group_takes_it() -> None:
+    assert bound(AT_AWS, "outward") == {("in", "account.created"), ("in", "ACCOUNT")}
+
+
+def test_a_lambda_group_gets_public_events_whoever_published_them_and_its_replays() -> None:
+    its = {("events", "user.signed_up"), ("events", "USER_SIGNUP"), ("groups", "group.audit")}
+    assert bound(AT_AWS, "audit") == its
+    assert bound(AT_AWS, "dead.audit") == {("dead", "group.audit")}
+
+
+def test_a_plain_function_gets_replays_only_for_all_else_comes_from_its_topic() -> None:
+    assert bound(AT_AWS, "plain") == {("groups", "group.plain")}
+
+
+def test_a_lambda_group_has_what_is_forwarded_from_the_topic_only() -> None:
+    group = LambdaGroup("audit", handles=[AccountCreated])
+    assert bound(replace(AT_AWS, functions=[group]), "audit") == {("groups", "group.audit")}
+
+
+def test_each_queue_of_the_door_is_governed_so_that_giving_back_loses_nothing() -> None:
     whole = topology(AT_AWS, VHOST)
-    queues = {queue.name for queue in whole.queues}
-    assert "welcome_email.sent" not in {one.key for one in whole.bindings if one.destination == "outward"}
-    assert {"outward", "dead.audit", "dead.plain"} <= queues
-    assert not {"audit", "plain"} & queues
-    governed = {policy.target for policy in whole.policies}
-    assert {"outward", "dead.audit", "dead.plain"} <= governed
+    queues = {"outward", "audit", "dead.audit", "plain", "dead.plain"}
+    assert queues <= {queue.name for queue in whole.queues}
+    limits = {policy.target: policy.definition for policy in whole.policies}
+    assert all(limits[queue] == {"delivery-limit": 1_000_000_000} for queue in queues)
 
 
 def test_the_ingress_may_write_events_rejects_and_dead_letters_of_functions_only() -> None:
@@ -307,4 +317,5 @@ def test_the_ingress_may_write_events_rejects_and_dead_letters_of_functions_only
     assert topic.exchange == "dead"
     keys = ("group.audit", "group.plain", "group.signup", "probe")
     assert [key for key in keys if re.search(topic.write, key)] == ["group.audit", "group.plain", "probe"]
-    assert [name for name in ("outward", "signup", "dead.audit") if re.search(egress.read, name)] == ["outward"]
+    its = ("outward", "audit", "plain", "signup", "dead.audit")
+    assert [name for name in its if re.search(egress.read, name)] == ["outward", "audit", "plain"]

@@ -163,6 +163,7 @@ def test_a_quiet_door_has_none() -> None:
     [
         ({"sqs": SqsNumbers(problem="no answer")}, ("no AWS", "aws")),
         ({"queues": {**AWS_QUIET.queues, "outward": QueueNumbers(ready=5)}}, ("no consumer", "outward")),
+        ({"queues": {**AWS_QUIET.queues, "audit": QueueNumbers(ready=5)}}, ("no consumer", "audit")),
         ({"queues": {**AWS_QUIET.queues, "dead.audit": QueueNumbers(ready=1)}}, ("dead letters", "audit")),
         ({"sqs": SqsNumbers(queues={"x-in-y": QueueNumbers(ready=MANY_WAITING)})}, ("waiting", "x-in-y")),
         ({"sqs": SqsNumbers(queues={"x-in-y-dead": QueueNumbers(ready=100)})}, ("waiting", "x-in-y-dead")),
@@ -179,9 +180,17 @@ def test_status_tells_what_waits_at_aws(capsys: pytest.CaptureFixture[str]) -> N
         "millrace-test-fn-audit-dead": QueueNumbers(ready=1),
     }
     store = StoreNumbers(dead_letters={"audit": 7})
-    report = status(replace(AWS_QUIET, sqs=SqsNumbers(queues=queues), store=store), AT_AWS, VHOST)
+    at_broker = {**AWS_QUIET.queues, "audit": QueueNumbers(ready=6)}
+    situation = replace(AWS_QUIET, queues=at_broker, sqs=SqsNumbers(queues=queues), store=store)
+    report = status(situation, AT_AWS, VHOST)
     assert report["aws"]["ingress"] == {"user.signed_up": {"ready": 4, "in_flight": 0, "dead": 0}}
-    assert report["aws"]["functions"]["audit"] == {"ready": 3, "in_flight": 2, "dead": 1, "dead_letters": 7}
+    assert report["aws"]["functions"]["audit"] == {
+        "at_broker": 6,
+        "ready": 3,
+        "in_flight": 2,
+        "dead": 1,
+        "dead_letters": 7,
+    }
     assert (report["aws"]["problem"], report["aws"]["outward"]) == (None, 0)
     show(report)
     assert "in: user.signed_up" in capsys.readouterr().out
