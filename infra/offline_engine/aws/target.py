@@ -16,7 +16,7 @@ class AwsTarget:
     lambda_service: bool = False
     customer_key: bool = False
     package: str = ""
-    catalog: str = ""
+    function_catalog: str = ""
     alarm_topic: str = ""
     database_url: str = ""
 
@@ -31,7 +31,7 @@ class AwsTarget:
             "awsCustomerKey": str(self.customer_key).lower(),
             "awsAlarmTopic": self.alarm_topic,
             "functionPackage": self.package,
-            "functionCatalog": self.catalog,
+            "functionCatalog": self.function_catalog,
             "functionDatabaseUrl": self.database_url,
         }
 
