@@ -25,6 +25,8 @@ HELPERS = 12
 #: A stopping process ends within this, whatever SQS and RabbitMQ do: its supervisor kills it 2 seconds later.
 STOP_SECONDS = 18.0
 _GATE_SECONDS = 0.5
+#: A signal that another thread was given does not wake the main thread: it must look.
+_LOOK_SECONDS = 0.2
 
 
 class Readers:
@@ -46,7 +48,8 @@ class Readers:
         """Read until stopping, then let what is in hand end; False if something is left that did not end in time."""
         for thread in tuple(self._threads):
             thread.start()
-        self._stopping.wait()
+        while not self._stopping.wait(_LOOK_SECONDS):
+            pass
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._alive():
             thread.join(max(0.0, deadline - time.monotonic()))

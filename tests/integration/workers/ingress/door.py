@@ -92,9 +92,11 @@ class AwsDoor:
             answer = sqs.receive_message(
                 QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1, MessageAttributeNames=["All"]
             )
-            for message in answer.get("Messages", ()):
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            return list(answer.get("Messages", ()))
+            messages = list(answer.get("Messages", ()))
+            if messages:
+                entries = [{"Id": str(n), "ReceiptHandle": one["ReceiptHandle"]} for n, one in enumerate(messages)]
+                sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+            return messages
 
     def listen(self, type_: str, queue: str) -> None:
         """A queue of somebody else's that subscribes to a topic."""
