@@ -93,6 +93,7 @@ def aws_door(catalog: Catalog, vhost: str) -> Topology:
 
     That is the queue of what is forwarded (it leaves from `in`: to `events`, what no group takes is still to be
     parked), for each function a queue of what is for it and one of its dead letters, and two users.
+    The ingress learns by a probe whether the broker takes anything; the egress rejects what never can go out.
     """
     if not catalog.uses_aws:
         return Topology()

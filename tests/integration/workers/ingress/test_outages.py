@@ -44,7 +44,7 @@ def through(stack: Stack, line: Proxy) -> str:
 
 def counted(counter: Counter, queue: str) -> float:
     """What a metric says of a queue."""
-    return counter.labels(queue)._value.get()
+    return float(counter.labels(queue)._value.get())
 
 
 def ids(stack: Stack) -> set[str]:
@@ -99,9 +99,10 @@ def test_rabbitmq_goes_and_comes_back(
     assert stack.letters("rejected") == []
 
 
+@pytest.mark.long
 def test_sqs_goes_and_comes_back(stack: Stack, door: AwsDoor, service: Service, aws_line: Proxy) -> None:
     def in_trouble() -> float:
-        return TROUBLE.labels("ingress")._value.get()
+        return float(TROUBLE.labels("ingress")._value.get())
 
     endpoint = f"http://127.0.0.1:{aws_line.port}"
     wanted = publish(door, "sqs-before")

@@ -1,0 +1,126 @@
+"""What goes out: where to, in which batches, and how AWS's answers are taken."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from millrace import names
+from millrace.declarations import Catalog, Event, LambdaGroup, Topic
+from millrace.envelope import Envelope
+from millrace.errors import InvalidEvent
+
+from tests.strategies import Free
+from tests.unit.workers.ingress.sqs import Inner
+from workers.outward import MOST_BYTES, Addresses, Answer, AwsSender, Outward, Target, batches
+from workers.received import GENERATION_HEADER, Delivery
+
+CATALOG = Catalog(
+    events=[Event(Free, forwarded=Topic("Out")), Event(Inner)],
+    groups=[],
+    functions=[LambdaGroup("audit", handles=[Free])],
+)
+TOPIC = Target(service="sns", name="arn:aws:sns:eu-west-1:1:Out")
+QUEUE = Target(service="sqs", name="p-fn-audit")
+
+
+def outward(key: str, exchange: str, type_: str = "any.thing", **headers: Any) -> Outward:
+    """What a message becomes."""
+    body = Envelope(id="e", source="/s", type=type_, data={}).to_bytes()
+    addresses = Addresses(CATALOG, "p", "eu-west-1", "1", frozenset())
+    return addresses.outward(7, key, Delivery(body, None, headers, {}, exchange))
+
+
+@pytest.mark.parametrize("exchange", [names.IN, names.EVENTS])
+def test_a_forwarded_type_goes_to_its_topic(exchange: str) -> None:
+    found = outward("any.thing", exchange, **{GENERATION_HEADER: 3})
+    assert (found.tag, found.target, found.event_id) == (7, TOPIC, "e")
+    assert found.attributes == {"type": "any.thing", "id": "e"}
+
+
+def test_a_replay_goes_to_its_function_with_its_generation() -> None:
+    found = outward("group.audit", names.GROUPS, **{GENERATION_HEADER: 3})
+    assert (found.target, found.attributes["generation"]) == (QUEUE, "3")
+
+
+@pytest.mark.parametrize(
+    ("key", "exchange", "type_"),
+    [
+        ("group.other", names.GROUPS, "any.thing"),
+        ("any.thing", names.IN, "inner.thing"),
+        ("any.thing", names.IN, "some.thing"),
+    ],
+)
+def test_what_goes_nowhere_is_refused(key: str, exchange: str, type_: str) -> None:
+    with pytest.raises(InvalidEvent):
+        outward(key, exchange, type_)
+
+
+def entry(tag: int, target: Target = TOPIC, size: int = 1) -> Outward:
+    """One that is ready."""
+    return Outward(tag=tag, target=target, text="x" * size, attributes={"id": str(tag)}, event_id=str(tag))
+
+
+def test_batches_are_of_one_target_and_bounded() -> None:
+    mixed = [entry(number, QUEUE if number % 2 else TOPIC) for number in range(30)]
+    large = [entry(100 + number, size=60_000) for number in range(9)]
+    found = batches([*mixed, *large])
+    assert sorted(one.tag for batch in found for one in batch) == sorted(one.tag for one in (*mixed, *large))
+    for batch in found:
+        assert len({one.target for one in batch}) == 1
+        assert len(batch) <= 10
+        assert sum(one.size for one in batch) <= MOST_BYTES
+
+
+class Aws:
+    """Stands for both clients: refuses single entries, or a whole batch, by what is in their text."""
+
+    def __init__(self, failed: list[dict[str, Any]] | None = None, whole: str = "") -> None:
+        self.failed = failed or []
+        self.whole = whole
+        self.batches: list[int] = []
+
+    def get_queue_url(self, **_: str) -> dict[str, str]:
+        """As SQS."""
+        return {"QueueUrl": "url"}
+
+    def publish_batch(self, *, PublishBatchRequestEntries: list[dict[str, Any]], **_: str) -> Any:
+        """As SNS."""
+        return self._answer([each["Message"] for each in PublishBatchRequestEntries])
+
+    def send_message_batch(self, *, Entries: list[dict[str, Any]], **_: str) -> Any:
+        """As SQS."""
+        return self._answer([each["MessageBody"] for each in Entries])
+
+    def _answer(self, texts: list[str]) -> dict[str, Any]:
+        self.batches.append(len(texts))
+        if self.whole and "xx" in texts:
+            raise ClientError({"Error": {"Code": self.whole, "Message": "no"}}, "PublishBatch")
+        return {"Failed": self.failed}
+
+
+@pytest.mark.parametrize("target", [TOPIC, QUEUE])
+def test_each_entry_has_its_answer(target: Target) -> None:
+    failed = [{"Id": "1", "Code": "InternalError"}, {"Id": "2", "Code": "InvalidParameter"}]
+    answers = AwsSender(*[Aws(failed)] * 2).send([entry(number, target) for number in range(4)])
+    assert [(answer.problem is None, answer.never) for answer in answers] == [
+        (True, False),
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+
+
+def test_one_for_which_the_whole_batch_is_refused_is_found() -> None:
+    aws = Aws(whole="InvalidParameter")
+    answers = AwsSender(aws, aws).send([entry(1), entry(2, size=2), entry(3)])
+    assert [answer.never for answer in answers] == [False, True, False]
+    assert aws.batches == [3, 1, 1, 1]
+
+
+def test_a_topic_that_is_not_there_is_no_fault_of_the_message() -> None:
+    aws = Aws(whole="NotFound")
+    answers = AwsSender(aws, aws).send([entry(1), entry(2, size=2)])
+    assert [(bool(answer.problem), answer.never) for answer in answers] == [(True, False)] * 2
+    assert Answer() not in answers
