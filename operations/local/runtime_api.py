@@ -6,6 +6,7 @@ posts a response or an error; before the first it may post that it could not be 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import uuid
@@ -124,8 +125,9 @@ def _handler_of(api: RuntimeApi) -> type[BaseHTTPRequestHandler]:
             for name, value in {"Content-Type": "application/json", **(headers or {})}.items():
                 self.send_header(name, value)
             self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the process is gone, which is noticed elsewhere
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *_arguments: Any) -> None:
             """Nothing: the function's own lines are what matters."""
