@@ -273,9 +273,7 @@ def test_an_endpoint_that_does_not_answer_is_said_so_before_anything_is_touched(
     assert aws_stack.vhost not in {vhost["name"] for vhost in aws_stack.get("vhosts")}
 
 
-def test_credentials_of_another_account_are_refused(
-    aws_stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_credentials_of_another_account_are_refused(aws_stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         patch.setattr("infra.offline_engine.aws.clients.boto3.Session.client", lambda *_, **__: _OfAnother())
         with pytest.raises(AwsProblem, match="must be of account"):

@@ -14,18 +14,23 @@ from millrace.aws_derived import (
     SQS_CALL_SECONDS,
 )
 from millrace.broker_parts import User
-from millrace.declarations import LambdaGroup, Topic
+from millrace.declarations import LambdaGroup, PlainFunction, Topic
 from millrace.derived import SEND_SECONDS, sending_bound
-from millrace.events import AccountCreated, UserSignedUp
+from millrace.events import AccountCreated, UserSignedUp, WelcomeEmailSent
 from millrace.topology import aws_door
 
 CATALOG = Catalog(
     events=[
         Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
         Event(AccountCreated, aliases=["ACCOUNT"], forwarded=Topic()),
+        Event(WelcomeEmailSent, public=Topic()),
     ],
     groups=[WorkerGroup("signup", handles=[UserSignedUp])],
-    functions=[LambdaGroup("audit", handles=[UserSignedUp]), LambdaGroup("audit-2", handles=[UserSignedUp])],
+    functions=[
+        LambdaGroup("audit", handles=[UserSignedUp]),
+        LambdaGroup("audit-2", handles=[AccountCreated]),
+        PlainFunction("plain", handles=UserSignedUp, handler="consumer.lambda_handler"),
+    ],
 )
 
 
@@ -36,14 +41,36 @@ def user(purpose: str) -> User:
     return found[f"v.{purpose}"]
 
 
-def test_forwarded_types_and_functions_alone_go_out() -> None:
-    bindings = {(b.source, b.key) for b in aws_door(CATALOG, "v").bindings if b.destination == names.OUTWARD}
-    assert bindings == {
-        (names.EVENTS, "account.created"),
-        (names.EVENTS, "ACCOUNT"),
-        (names.GROUPS, "group.audit"),
-        (names.GROUPS, "group.audit-2"),
-    }
+def bound(queue: str) -> set[tuple[str, str]]:
+    """Source and key of all that leads to a queue."""
+    return {(one.source, one.key) for one in aws_door(CATALOG, "v").bindings if one.destination == queue}
+
+
+def test_what_is_forwarded_leaves_before_it_is_known_whether_a_group_takes_it() -> None:
+    assert bound(names.OUTWARD) == {(names.IN, "account.created"), (names.IN, "ACCOUNT")}
+
+
+def test_a_lambda_group_gets_public_events_whoever_published_them_and_its_replays() -> None:
+    its = {(names.EVENTS, "user.signed_up"), (names.EVENTS, "USER_SIGNUP"), (names.GROUPS, "group.audit")}
+    assert bound("audit") == its
+    assert bound("dead.audit") == {(names.DEAD, "group.audit")}
+
+
+def test_a_lambda_group_has_what_is_forwarded_from_the_topic_only() -> None:
+    assert bound("audit-2") == {(names.GROUPS, "group.audit-2")}
+
+
+def test_a_plain_function_gets_replays_only_for_all_else_comes_from_its_topic() -> None:
+    assert bound("plain") == {(names.GROUPS, "group.plain")}
+
+
+def test_each_queue_of_the_door_is_governed_so_that_giving_back_loses_nothing() -> None:
+    whole = aws_door(CATALOG, "v")
+    functions = ("audit", "audit-2", "plain")
+    wanted = {names.OUTWARD, *functions, *(f"dead.{name}" for name in functions)}
+    assert {queue.name for queue in whole.queues} == wanted
+    limits = {policy.target: policy.definition["delivery-limit"] for policy in whole.policies}
+    assert limits == dict.fromkeys(wanted, 1_000_000_000)
 
 
 def test_nothing_where_nothing_is_at_aws() -> None:
@@ -53,9 +80,7 @@ def test_nothing_where_nothing_is_at_aws() -> None:
 
 def test_the_ingress_writes_to_its_three_doors_and_reads_nothing() -> None:
     ingress = user("ingress")
-    written = [
-        name for name in (names.IN, names.EVENTS, names.GROUPS, names.DEAD, names.REJECTED, names.DELAY, "audit")
-    ]
+    written = (names.IN, names.EVENTS, names.GROUPS, names.DEAD, names.REJECTED, names.DELAY, "audit")
     assert [name for name in written if re.search(ingress.write, name)] == [names.IN, names.DEAD, names.REJECTED]
     assert (ingress.read, ingress.configure) == ("^$", "^$")
 
@@ -83,11 +108,13 @@ def test_nothing_takes_the_probe() -> None:
 
 def test_the_egress_reads_what_goes_out_and_writes_rejected_letters() -> None:
     egress = user("egress")
-    assert (egress.read, egress.write, egress.configure) == ("^outward$", "^rejected$", "^$")
+    its = ("outward", "audit", "audit-2", "plain", "signup", "dead.audit")
+    assert [name for name in its if re.search(egress.read, name)] == ["outward", "audit", "audit-2", "plain"]
+    assert (egress.write, egress.configure) == ("^rejected$", "^$")
 
 
 def test_the_ingress_s_times_fit_into_each_other() -> None:
     """Begun, sent and deleted before others are given the message; and a poll is one that SQS takes."""
-    assert 0 < INGRESS_BEGIN_SECONDS
+    assert INGRESS_BEGIN_SECONDS > 0
     assert INGRESS_BEGIN_SECONDS + sending_bound(SEND_SECONDS) + SQS_CALL_SECONDS <= INGRESS_VISIBILITY_SECONDS
     assert 0 < INGRESS_POLL_SECONDS <= LONG_POLL_SECONDS

@@ -1,17 +1,16 @@
 """The topology as data: the delays are kombu's, and no user can do more than it must."""
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from kombu import Connection
 from kombu.transport.native_delayed_delivery import declare_native_delayed_delivery_exchanges_and_queues
-from millrace import Catalog, Event, LambdaGroup, PlainFunction, Topic, WorkerGroup, names
+from millrace import Catalog, Event, WorkerGroup, names
 from millrace.broker_parts import Topology, User
 from millrace.catalog import CATALOG
-from millrace.events import AccountCreated, UserSignedUp, WelcomeEmailSent
-from millrace.topology import aws_door, delays, group_topology, stamps, topology
+from millrace.events import AccountCreated, UserSignedUp
+from millrace.topology import delays, group_topology, stamps, topology
 
 VHOST = "millrace-test"
 #: Every name is a prefix, a suffix or a near miss of another one.
@@ -255,67 +254,3 @@ def test_parts_add_up() -> None:
     assert both.exchanges == one.exchanges + other.exchanges
     assert both.queues == one.queues
     assert Topology() + one == one
-
-
-AT_AWS = Catalog(
-    events=[
-        Event(UserSignedUp, aliases=["USER_SIGNUP"], public=Topic("MyTopic")),
-        Event(AccountCreated, aliases=["ACCOUNT"], forwarded=Topic()),
-        Event(WelcomeEmailSent, public=Topic()),
-    ],
-    groups=[WorkerGroup("signup", handles=[UserSignedUp])],
-    functions=[
-        LambdaGroup("audit", handles=[UserSignedUp]),
-        PlainFunction("plain", handles=UserSignedUp, handler="consumer.lambda_handler"),
-    ],
-)
-
-
-def test_a_catalog_without_aws_has_no_door_to_it() -> None:
-    assert aws_door(CLOSE, VHOST) == Topology()
-
-
-def bound(catalog: Catalog, queue: str) -> set[tuple[str, str]]:
-    return {(one.source, one.key) for one in aws_door(catalog, VHOST).bindings if one.destination == queue}
-
-
-def test_what_is_forwarded_leaves_before_it_is_known_whether_a_group_takes_it() -> None:
-    assert bound(AT_AWS, "outward") == {("in", "account.created"), ("in", "ACCOUNT")}
-
-
-def test_a_lambda_group_gets_public_events_whoever_published_them_and_its_replays() -> None:
-    its = {("events", "user.signed_up"), ("events", "USER_SIGNUP"), ("groups", "group.audit")}
-    assert bound(AT_AWS, "audit") == its
-    assert bound(AT_AWS, "dead.audit") == {("dead", "group.audit")}
-
-
-def test_a_plain_function_gets_replays_only_for_all_else_comes_from_its_topic() -> None:
-    assert bound(AT_AWS, "plain") == {("groups", "group.plain")}
-
-
-def test_a_lambda_group_has_what_is_forwarded_from_the_topic_only() -> None:
-    group = LambdaGroup("audit", handles=[AccountCreated])
-    assert bound(replace(AT_AWS, functions=[group]), "audit") == {("groups", "group.audit")}
-
-
-def test_each_queue_of_the_door_is_governed_so_that_giving_back_loses_nothing() -> None:
-    whole = topology(AT_AWS, VHOST)
-    queues = {"outward", "audit", "dead.audit", "plain", "dead.plain"}
-    assert queues <= {queue.name for queue in whole.queues}
-    limits = {policy.target: policy.definition for policy in whole.policies}
-    assert all(limits[queue] == {"delivery-limit": 1_000_000_000} for queue in queues)
-
-
-def test_the_ingress_may_write_events_rejects_and_dead_letters_of_functions_only() -> None:
-    users = {user.name: user for user in aws_door(AT_AWS, VHOST).users}
-    ingress, egress = users[f"{VHOST}.ingress"], users[f"{VHOST}.egress"]
-    doors = ("in", "rejected", "dead", "events", "groups", "delay")
-    assert [name for name in doors if re.search(ingress.write, name)] == ["in", "rejected", "dead"]
-    assert (ingress.read, ingress.configure, egress.configure) == ("^$",) * 3
-    assert [name for name in doors if re.search(egress.write, name)] == ["rejected"]
-    [topic] = ingress.topics
-    assert topic.exchange == "dead"
-    keys = ("group.audit", "group.plain", "group.signup", "probe")
-    assert [key for key in keys if re.search(topic.write, key)] == ["group.audit", "group.plain", "probe"]
-    its = ("outward", "audit", "plain", "signup", "dead.audit")
-    assert [name for name in its if re.search(egress.read, name)] == ["outward", "audit", "plain"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -25,36 +26,53 @@ TOPIC = Target(service="sns", name="arn:aws:sns:eu-west-1:1:Out")
 QUEUE = Target(service="sqs", name="p-fn-audit")
 
 
-def outward(key: str, exchange: str, type_: str = "any.thing", **headers: Any) -> Outward:
-    """What a message becomes."""
+NOTHING: Mapping[str, Any] = {}
+
+
+def outward(
+    queue: str, exchange: str, type_: str = "any.thing", headers: Mapping[str, Any] = NOTHING
+) -> Outward | None:
+    """What a message of a queue becomes."""
     body = Envelope(id="e", source="/s", type=type_, data={}).to_bytes()
     addresses = Addresses(CATALOG, "p", "eu-west-1", "1", frozenset())
-    return addresses.outward(7, key, Delivery(body, None, headers, {}, exchange))
+    return addresses.outward(7, queue, Delivery(body, None, headers, {}, exchange))
 
 
-@pytest.mark.parametrize("exchange", [names.IN, names.EVENTS])
-def test_a_forwarded_type_goes_to_its_topic(exchange: str) -> None:
-    found = outward("any.thing", exchange, **{GENERATION_HEADER: 3})
+def test_a_forwarded_type_goes_to_its_topic() -> None:
+    found = outward("outward", names.IN, headers={GENERATION_HEADER: 3})
+    assert found is not None
     assert (found.tag, found.target, found.event_id) == (7, TOPIC, "e")
     assert found.attributes == {"type": "any.thing", "id": "e"}
 
 
+def test_what_a_group_handles_goes_to_its_queue() -> None:
+    found = outward("audit", names.IN)
+    assert found is not None
+    assert (found.target, found.attributes) == (QUEUE, {"type": "any.thing", "id": "e"})
+
+
+def test_what_came_in_by_the_door_does_not_go_out_to_functions_again() -> None:
+    through_the_door = {names.DOOR_HEADER: "in"}
+    assert outward("audit", names.IN, headers=through_the_door) is None
+    assert outward("audit", names.EVENTS, headers=through_the_door) is None
+    assert outward("audit", names.GROUPS, headers=through_the_door) is not None
+    assert outward("outward", names.IN, headers=through_the_door) is not None
+
+
 def test_a_replay_goes_to_its_function_with_its_generation() -> None:
-    found = outward("group.audit", names.GROUPS, **{GENERATION_HEADER: 3})
+    found = outward("audit", names.GROUPS, headers={GENERATION_HEADER: 3})
+    assert found is not None
     assert (found.target, found.attributes["generation"]) == (QUEUE, "3")
 
 
-@pytest.mark.parametrize(
-    ("key", "exchange", "type_"),
-    [
-        ("group.other", names.GROUPS, "any.thing"),
-        ("any.thing", names.IN, "inner.thing"),
-        ("any.thing", names.IN, "some.thing"),
-    ],
-)
-def test_what_goes_nowhere_is_refused(key: str, exchange: str, type_: str) -> None:
+@pytest.mark.parametrize("type_", ["inner.thing", "some.thing"])
+def test_what_goes_nowhere_is_refused(type_: str) -> None:
     with pytest.raises(InvalidEvent):
-        outward(key, exchange, type_)
+        outward("outward", names.IN, type_)
+
+
+def test_every_queue_is_read_that_something_goes_out_of() -> None:
+    assert Addresses(CATALOG, "p", "eu-west-1", "1", frozenset()).queues == ("outward", "audit")
 
 
 def entry(tag: int, target: Target = TOPIC, size: int = 1) -> Outward:
