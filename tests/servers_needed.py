@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 from operations.faults.postgres import find_postgres
@@ -16,6 +17,7 @@ def main() -> int:
         "rabbitmq-server": find_server() is None,
         "postgresql": find_postgres() is None,
         "redis-server": find_redis() is None,
+        "npm": shutil.which("npm") is None,  # for the guide's producer, which is written for Node
     }
     missing = [package for package, absent in wanted.items() if absent]
     if not missing:

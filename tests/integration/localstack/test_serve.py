@@ -4,6 +4,9 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
+from urllib.parse import urlsplit
+
+import psutil
 
 from tests.localstack_server import Aws, fresh_account
 
@@ -52,3 +55,11 @@ def _make_table(dynamodb: Any) -> None:
         AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
+
+
+def test_it_listens_on_loopback_only(localstack: str) -> None:
+    port = urlsplit(localstack).port
+    listening = {
+        one.laddr.ip for one in psutil.net_connections("tcp") if one.status == "LISTEN" and one.laddr.port == port
+    }
+    assert listening == {"127.0.0.1"}

@@ -33,7 +33,7 @@ ADDED = CATALOG.groups[-1].name
 
 
 def some_ports() -> dict[str, str]:
-    names = ("AMQP", "MANAGEMENT", "DISTRIBUTION", "EPMD", "FLOWER", "SMTP", "FIRST_METRICS")
+    names = ("AMQP", "MANAGEMENT", "DISTRIBUTION", "EPMD", "FLOWER", "SMTP", "FIRST_METRICS", "LOCALSTACK")
     return {f"MILLRACE_{name}_PORT": str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
 
 
