@@ -12,28 +12,49 @@ from infra.aws.statements import DECRYPT, ENCRYPT, RECEIVE, SEND, Statement, all
 
 TAKE = (*RECEIVE, "sqs:GetQueueUrl")
 SEND_BY_NAME = ("sqs:GetQueueUrl", *SEND)
+#: An IAM policy has at most 6,144 characters; ARNs of queues have at most 125.
+RESOURCES_PER_POLICY = 40
 
 
 class Access(pulumi.ComponentResource):
-    """The policies of ingress, egress and relay; `arns` has those that there are, by process."""
+    """The policies of ingress, egress and relay; `arns` has those that there are, by process.
+
+    Each names what it is about, one by one: a pattern would take in what somebody else calls by the same beginning.
+    """
 
     def __init__(self, catalog: Catalog, account: Account) -> None:
         opts = pulumi.ResourceOptions(parent=account)
         super().__init__("millrace:infra:Access", f"{account.prefix}-access", None, opts)
-        self.arns: dict[str, str] = {}
+        self.arns: dict[str, list[str]] = {}
         for process, statements in (
             ("ingress", list(_ingress(catalog, account))),
             ("egress", list(_egress(catalog, account))),
             ("relay", list(_relay(catalog, account))),
         ):
-            if statements:
-                self._policy(process, statements, account)
+            for part, some in enumerate(_parts(statements), start=1):
+                self._policy(process, part, some, account)
         self.register_outputs({"arns": self.arns})
 
-    def _policy(self, process: str, statements: Sequence[Statement], account: Account) -> None:
-        name = aws_names.access_policy(account.prefix, process)
+    def _policy(self, process: str, part: int, statements: Sequence[Statement], account: Account) -> None:
+        name = aws_names.access_policy(account.prefix, process, part)
         aws.iam.Policy(name, name=name, policy=document(statements), opts=pulumi.ResourceOptions(parent=self))
-        self.arns[process] = aws_names.arn("iam", "", account.settings.account, f"policy/{name}")
+        arn = aws_names.arn("iam", "", account.settings.account, f"policy/{name}")
+        self.arns.setdefault(process, []).append(arn)
+
+
+def _parts(statements: Sequence[Statement]) -> list[list[Statement]]:
+    """The statements, shared out so that each part fits into one policy."""
+    parts: list[list[Statement]] = []
+    room = 0
+    for statement in statements:
+        for start in range(0, len(statement["Resource"]), RESOURCES_PER_POLICY):
+            some = statement["Resource"][start : start + RESOURCES_PER_POLICY]
+            if len(some) > room:
+                parts.append([])
+                room = RESOURCES_PER_POLICY
+            parts[-1].append({**statement, "Resource": some})
+            room -= len(some)
+    return parts
 
 
 def _ingress(catalog: Catalog, account: Account) -> Iterable[Statement]:

@@ -61,7 +61,7 @@ class GroupFunction(pulumi.ComponentResource):
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
             handler=HANDLER,
-            code=pulumi.FileArchive(str(account.settings.package_path)),
+            code=pulumi.FileArchive(str(account.settings.package_of(database=group.database))),
             timeout=timing.timeout,
             memory_size=group.memory,
             kms_key_arn=account.key_arn,

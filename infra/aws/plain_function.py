@@ -48,7 +48,7 @@ class DeployedFunction(pulumi.ComponentResource):
             runtime=RUNTIME,
             architectures=[ARCHITECTURE],
             handler=function.handler,
-            code=pulumi.FileArchive(str(account.settings.package_path)),
+            code=pulumi.FileArchive(str(account.settings.package_of(database=False))),
             timeout=math.ceil(function.timeout.total_seconds()),
             memory_size=function.memory,
             reserved_concurrent_executions=function.concurrency,

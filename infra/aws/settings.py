@@ -69,16 +69,17 @@ class AwsSettings:
             )
         elif self.account in STAND_IN_ACCOUNTS:
             raise Refused(f"awsAccount must be an account at AWS where awsEndpoint is empty, got {self.account}")
-        if self.lambda_service and not (self.package and self.package_path.is_file()):
-            raise Refused(
-                "functionPackage must be the zip that the build made where awsLambda is true, "
-                f"got {self.package!r}: `make functions` makes it"
-            )
+        if self.lambda_service:
+            self.package_of(database=False)
 
-    @property
-    def package_path(self) -> Path:
-        """Where the functions' zip lies."""
-        return REPOSITORY / self.package
+    def package_of(self, *, database: bool) -> Path:
+        """The zip of functions with or without a database, which lie side by side; raises Refused if there is none."""
+        path = REPOSITORY / self.package
+        path = path.with_name(f"{path.stem}-database{path.suffix}") if database else path
+        if not path.is_file():
+            wanted = "functionPackage must be a zip that the build made where awsLambda is true"
+            raise Refused(f"{wanted}{', one with -database beside it' if database else ''}, got {self.package!r}")
+        return path
 
     def _check_stand_in(self) -> None:
         if urlsplit(self.endpoint).hostname not in LOOPBACK:

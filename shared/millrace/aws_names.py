@@ -61,9 +61,9 @@ def alarm(queue: str, what: str) -> str:
     return f"{queue}-{what}"
 
 
-def access_policy(prefix: str, process: str) -> str:
-    """The IAM policy of what one of Millrace's own processes may do."""
-    return f"{prefix}-{process}"
+def access_policy(prefix: str, process: str, part: int = 1) -> str:
+    """The IAM policy of what one of Millrace's own processes may do; a large catalog needs several."""
+    return f"{prefix}-{process}{f'-{part}' if part > 1 else ''}"
 
 
 def queue_url(endpoint: str, region: str, account: str, name: str) -> str:

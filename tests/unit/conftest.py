@@ -11,9 +11,8 @@ from infra.settings import Settings
 @pytest.fixture(scope="session")
 def config() -> dict[str, str]:
     """The settings of a stack; nothing is reached."""
-    return {"endpoint": "http://127.0.0.1:1", "username": "guest", "password": "top-secret", "protect": "true"} | {
-        "aws": "false"
-    }
+    login = {"endpoint": "http://127.0.0.1:1", "username": "guest", "password": "top-secret"}
+    return login | {"protect": "true", "aws": "false"}
 
 
 @pytest.fixture(scope="session")

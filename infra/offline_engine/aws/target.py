@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class AwsTarget:
     """A stand-in for AWS on this machine and what it has; the words are those of the program's settings.
 
-    `package`, the functions' zip, is needed where `lambda_service` is true; a path from the repository's folder.
+    `package`, the functions' zip, is needed where `lambda_service` is true; a path from the repository's folder. That
+    of groups with a database lies beside it, with `-database` at the end of its name.
     """
 
     endpoint: str

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from millrace import catalog
 from millrace.broker_parts import Binding
-from millrace.catalog import CATALOG as WHOLE
 from millrace.topology import group_topology, stamps, topology
 from pulumi.runtime import mocks
 
@@ -19,9 +19,9 @@ from infra.offline_engine.recording import RANDOM_PASSWORD, SECRET_MARK, Monitor
 from infra.offline_engine.resources import Resource
 from infra.settings import Settings
 
-#: The broker's part of a stack that has nothing at AWS; tests/unit/infra/aws has the other part.
-CATALOG = WHOLE.without_aws()
 VHOST_NAME = "millrace-test"
+#: What a stack has whose settings leave AWS out.
+CATALOG = catalog.CATALOG.without_aws()
 MADE_SECRET = "made-secret"
 EXCHANGE = "rabbitmq:index/exchange:Exchange"
 BINDING = "rabbitmq:index/binding:Binding"

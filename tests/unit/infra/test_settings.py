@@ -8,9 +8,11 @@ import pytest
 from millrace.catalog import CATALOG
 
 from infra.__main__ import declare
+from infra.aws import settings as aws_settings
 from infra.offline_engine import AwsTarget
 from infra.offline_engine.recording import record
 from infra.settings import Settings
+from tests import aws_catalog
 
 PULUMI_YAML = Path(__file__).parents[3] / "Pulumi.yaml"
 
@@ -23,6 +25,34 @@ def declared_keys() -> set[str]:
 def test_every_setting_is_declared() -> None:
     of_aws = AwsTarget(endpoint="").config().keys()
     assert declared_keys() == {one.name for one in fields(Settings)} - {"vhost"} | of_aws
+
+
+def stack_file(stack: str) -> dict[str, str]:
+    """The settings in a stack's file, which is a plain one."""
+    lines = (PULUMI_YAML.with_name(f"Pulumi.{stack}.yaml")).read_text(encoding="utf-8").splitlines()
+    pairs = (line.strip().removeprefix("millrace:").split(": ") for line in lines if line.startswith("  millrace:"))
+    return {name: value.strip('"') for name, value in pairs}
+
+
+@pytest.mark.parametrize("stack", ["dev", "aws"])
+def test_the_stacks_files_are_accepted(
+    config: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stack: str
+) -> None:
+    given = stack_file(stack)
+    assert given.keys() <= declared_keys()
+    monkeypatch.setattr(aws_settings, "REPOSITORY", tmp_path)
+    (tmp_path / "build").mkdir()
+    (tmp_path / "build" / "functions.zip").touch()
+    whole = config | AwsTarget(endpoint="").config() | given
+    recorded = record(lambda: declare(aws_catalog.CATALOG, Settings.load()), stack=stack, config=whole, known={})
+    topics = [one.inputs["topic"] for one in recorded.resources if one.type.endswith("TopicSubscription")]
+    assert {arn.split(":")[4] for arn in topics} == {given["awsAccount"]}
+    has_functions = any(one.type == "aws:lambda/function:Function" for one in recorded.resources)
+    assert has_functions == (stack == "aws")
+
+
+def test_the_example_has_every_setting_but_secrets() -> None:
+    assert stack_file("aws").keys() == declared_keys() - {"password", "functionDatabaseUrl"}
 
 
 def test_a_missing_setting_is_named(config: dict[str, str]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from millrace import Catalog, Event, Payload, Retry, Service, WorkerGroup, seconds
 from millrace.declarations import RESERVED_NAMES
 from millrace.errors import DeclarationError, UnknownEventType
+from millrace.functions import LambdaGroup, Topic
 from pydantic import ValidationError
 
 
@@ -291,3 +292,24 @@ def test_a_retry_waits_within_its_jitter(
 def test_a_retry_without_jitter_grows_by_its_factor_up_to_its_longest_delay() -> None:
     retry = Retry(delay=seconds(2), factor=3, longest_delay=seconds(60), jitter=0)
     assert [retry.delay_after(attempt) for attempt in range(1, 7)] == [2, 6, 18, 54, 60, 60]
+
+
+def test_a_catalog_without_aws_is_the_same_but_for_that() -> None:
+    groups = [WorkerGroup("billing", handles=[Ordered])]
+    whole = Catalog(
+        events=[Event(Ordered, aliases=["ORDER"], public=Topic("orders")), Event(Paid, forwarded=Topic())],
+        groups=groups,
+        services=[Service("web")],
+        functions=[LambdaGroup("ledger", handles=[Ordered])],
+    )
+    assert whole.uses_aws
+    assert whole.without_aws() == Catalog(
+        events=[Event(Ordered, aliases=["ORDER"]), Event(Paid)], groups=groups, services=[Service("web")]
+    )
+
+
+def test_a_lambda_group_says_whether_it_has_a_database() -> None:
+    assert LambdaGroup("ledger", handles=[Ordered]).database is False
+    assert LambdaGroup("ledger", handles=[Ordered], database=True).database is True
+    with pytest.raises(DeclarationError, match="ledger: database must be True or False"):
+        LambdaGroup("ledger", handles=[Ordered], database="yes")  # type: ignore[arg-type]

@@ -18,11 +18,12 @@ Record = Callable[..., Recording]
 
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A zip like the one that the build makes."""
-    path: Path = tmp_path_factory.mktemp("package") / "functions.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("guide.py", "def lambda_handler(event, context): ...\n")
-    return str(path)
+    """A zip like the one that the build makes; the one for groups with a database lies beside it."""
+    folder: Path = tmp_path_factory.mktemp("package")
+    for name in ("functions.zip", "functions-database.zip"):
+        with zipfile.ZipFile(folder / name, "w") as archive:
+            archive.writestr("guide.py", "def lambda_handler(event, context): ...\n")
+    return str(folder / "functions.zip")
 
 
 @pytest.fixture(scope="session")

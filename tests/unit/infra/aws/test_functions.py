@@ -1,6 +1,7 @@
 """What functions have, with and without the Lambda service, with a database, with a key of the stack's own."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from millrace.aws_derived import LOG_DAYS, function_timing
 from millrace.declarations import Catalog, Event, Topic
 from millrace.events import AccountCreated
 
+from bench.many import catalog_of
 from infra.aws.settings import Refused
 from tests.aws_catalog import CATALOG, EVENTS, GROUP, SMALLER, WITH_DATABASE
 from tests.unit.infra.aws import graph
@@ -84,7 +86,9 @@ def test_a_group_with_a_database_has_no_tables_and_its_url(recorded: Record, pac
     url = "postgresql+psycopg://u:p@db/millrace"
     recording = recorded(WITH_DATABASE, lambda_service=True, package=package, database_url=url)
     assert not of(recording, graph.TABLE)
-    variables = of(recording, graph.FUNCTION)[LEDGER]["environment"]["variables"]
+    function = of(recording, graph.FUNCTION)[LEDGER]
+    assert function["code"] == {"path": package.replace("functions.zip", "functions-database.zip")}
+    variables = function["environment"]["variables"]
     assert variables["MILLRACE_DATABASE_URL"] == url
     assert not {"MILLRACE_INBOX_URL", "MILLRACE_OUTBOX_TABLE"} & variables.keys()
     assert not {"Inbox", "Publish"} & statements(of(recording, graph.ROLE_POLICY)[LEDGER]["policy"]).keys()
@@ -94,6 +98,14 @@ def test_a_group_with_a_database_has_no_tables_and_its_url(recorded: Record, pac
 def test_a_group_with_a_database_and_no_url_is_refused(recorded: Record, package: str) -> None:
     with pytest.raises(Refused, match="functionDatabaseUrl must be set: group 'ledger' has database=True"):
         recorded(WITH_DATABASE, lambda_service=True, package=package)
+
+
+def test_a_group_with_a_database_and_no_zip_of_its_own_is_refused(recorded: Record, tmp_path: Path) -> None:
+    (tmp_path / "functions.zip").touch()
+    with pytest.raises(Refused, match=r"a zip that the build made .*, one with -database beside it"):
+        recorded(
+            WITH_DATABASE, lambda_service=True, package=str(tmp_path / "functions.zip"), database_url="postgresql:"
+        )
 
 
 def test_a_plain_function_is_called_by_its_topic(recorded: Record, package: str) -> None:
@@ -183,8 +195,19 @@ def test_policies_and_topics_are_exported(recorded: Record) -> None:
     outputs = recorded().outputs
     assert outputs["awsTopics"]["user.signed_up"] == arn("sns", "MyTopic")
     assert outputs["awsPolicies"] == {
-        one: arn("iam", f"policy/millrace-test-{one}", region="") for one in ("ingress", "egress", "relay")
+        one: [arn("iam", f"policy/millrace-test-{one}", region="")] for one in ("ingress", "egress", "relay")
     }
+
+
+def test_a_large_catalog_has_several_policies_that_iam_takes(recorded: Record) -> None:
+    events = [Event(event.payload, public=Topic()) for event in catalog_of(70).events]
+    recording = recorded(Catalog(events=events, groups=[]))
+    policies = of(recording, graph.POLICY)
+    assert len(policies) > 1
+    assert all(len(one["policy"]) <= 6_144 for one in policies.values())
+    named = [each for one in policies.values() for each in statements(one["policy"])["Take"]["Resource"]]
+    assert sorted(named) == sorted(arn("sqs", name) for name in of(recording, graph.QUEUE))
+    assert len(recording.outputs["awsPolicies"]["ingress"]) == len(policies)
 
 
 def test_a_process_with_nothing_to_do_has_no_policy(recorded: Record) -> None:

@@ -44,7 +44,7 @@ def started(config: dict[str, str], *, stack: str = "prod", **over: str) -> Reco
         ("prod", {"awsAccount": ""}, "awsRegion and awsAccount .12 digits. must be set"),
         ("prod", {"awsAccount": "12345"}, "awsRegion and awsAccount"),
         ("prod", {"awsRegion": ""}, "awsRegion and awsAccount"),
-        ("prod", {"awsLambda": "true"}, "functionPackage must be the zip that the build made"),
+        ("prod", {"awsLambda": "true"}, "functionPackage must be a zip that the build made"),
         ("prod", {"awsLambda": "true", "functionPackage": "no/such.zip"}, "got 'no/such.zip'"),
     ],
 )
