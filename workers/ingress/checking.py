@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from millrace import names
 from millrace.declarations import Catalog
-from millrace.envelope import Envelope, check_size
+from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent, TooLarge, UnknownEventType, UnknownSchemaVersion
 from millrace.publishing.message import Message, event_message
 
@@ -51,7 +51,6 @@ class Door:
 
     def checked(self, incoming: Incoming) -> Envelope:
         """The event's envelope, as workers will read it; raises InvalidEvent that names the field."""
-        check_size(incoming.body)
         properties = {"message_id": incoming.id} if incoming.id else {}
         came = Delivery(incoming.body, None, {}, properties, names.IN)
         envelope = receive(came, self._catalog, frozenset()).envelope

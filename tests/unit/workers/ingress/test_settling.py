@@ -86,6 +86,12 @@ def test_what_is_confirmed_is_deleted_and_the_rest_goes_back() -> None:
     assert done == 2
 
 
+def test_what_has_come_often_goes_back_for_a_while() -> None:
+    sqs = Sqs()
+    intake(sqs, Sender(refused=["a"])).settle([message("a", receives=6)], 0.0)
+    assert sqs.calls == [("back", ["a 8"])]
+
+
 def test_a_message_that_meets_a_bug_harms_itself_only() -> None:
     sqs = Sqs()
     assert intake(sqs, Sender()).settle([message("a"), message("bug"), message("c")], 0.0) == 2
