@@ -73,7 +73,7 @@ class DynamoInbox:
     def bury(self, held: Claim, received: Received, failure: Failure, outcome: Outcome) -> None:
         """Forbid further attempts, send the letter, then record the outcome.
 
-        Cut in between, the next delivery finds no attempt left and sends the same letter: no handler runs again.
+        Cut in between, the next delivery finds no attempt left and buries the event again: no handler runs.
         """
         self._store.exhaust(held, error=outcome.error or "")
         asked = held.request

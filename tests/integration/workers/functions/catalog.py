@@ -57,5 +57,11 @@ CATALOG = Catalog(
             handler="tests.integration.workers.functions.handlers.stuck.handler",
             timeout=timedelta(seconds=1),
         ),
+        PlainFunction(
+            "broken", handles=UserSignedUp, handler="tests.integration.workers.functions.handlers.broken.handler"
+        ),
+        PlainFunction(
+            "teller", handles=UserSignedUp, handler="tests.integration.workers.functions.handlers.teller.handler"
+        ),
     ],
 )

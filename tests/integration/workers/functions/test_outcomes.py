@@ -17,7 +17,7 @@ from tests.integration.workers.functions.world import Context, World, cloud_even
 from workers.aws_lambda import Function, MustComeAgain
 from workers.functions.inboxes import DynamoInbox
 from workers.functions.outbox import message_of
-from workers.stores.store import Outcome
+from workers.stores.store import Outcome, StoreUnavailable
 
 
 def call(world: World, function: Function | None = None, **context: Any) -> tuple[list[str], list[str]]:
@@ -165,6 +165,29 @@ def test_a_permanent_failure(parts: World) -> None:
     parts.send(event)
     assert call(parts) == ([event], [])
     assert parts.letters() == []
+
+
+def test_a_dead_letter_that_was_not_recorded(parts: World) -> None:
+    """The next delivery buries the event again, and runs no handler."""
+    event = cloud_event("1", "bolt", "is permanent")
+    parts.send(event)
+    function = parts.function()
+    assert isinstance(function.running.inbox, DynamoInbox)
+    store = function.running.inbox._store
+    with mock.patch.object(store, "complete", side_effect=StoreUnavailable("cut")):
+        assert call(parts, function) == ([], [event])
+    (first,) = parts.letters()
+    client = store._client
+    key = {"key": {"S": '["parts", "/test", "1"]'}}
+    token = client.get_item(TableName=store._table, Key=key)["Item"]["token"]["S"]
+    store._mark_over(key["key"]["S"], token)  # as if its lease had been seen through
+    parts.marks.unlink()
+    parts.send(event)
+    assert call(parts, function) == ([event], [])
+    (second,) = parts.letters()
+    assert parts.effects() == []
+    assert (second["cause"], second["error"]) == ("attempts exhausted", first["error"])
+    assert state(parts, "1")[0] == "dead-lettered"
 
 
 def test_a_replay_reopens_a_dead_letter(parts: World) -> None:

@@ -8,6 +8,8 @@ import re
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -88,18 +90,40 @@ def test_a_process_that_dies_is_replaced(aws: Aws, tmp_path: Path) -> None:
         assert made.letters() == []
 
 
-@pytest.mark.long
-def test_a_function_that_does_not_end_is_killed(aws: Aws, tmp_path: Path) -> None:
-    """As Lambda does it, at its time-out; its message is still there."""
-    sqs = aws.client("sqs")
-    name = aws_names.function_queue(VHOST, "stuck")
-    queue = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
-    with running(aws, "stuck", tmp_path) as (_process, log):
+@contextmanager
+def called(aws: Aws, name: str, directory: Path, **more: str) -> Iterator[Path]:
+    """A plain function with one message of SNS in its queue; gives its log."""
+    with closing(aws.client("sqs")) as sqs:
+        queue = aws_names.function_queue(VHOST, name)
+        url = sqs.create_queue(QueueName=queue, Attributes={"VisibilityTimeout": "2"})["QueueUrl"]
         envelope = {"Type": "Notification", "MessageId": "m", "TopicArn": "arn:aws:sns:x:1:T", "Message": "{}"}
-        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(envelope))
-        until(lambda: "time-out after 1 s" in log.read_text(), seconds=60, what="the time-out")
-        until(lambda: "ran into its time-out" in log.read_text(), seconds=10, what="its end")
-    sqs.close()
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(envelope))
+        with running(aws, name, directory, **more) as (_process, log):
+            yield log
+
+
+def test_a_function_that_does_not_end_is_killed(aws: Aws, tmp_path: Path) -> None:
+    """As Lambda does it, at its time-out; its message comes again."""
+    with called(aws, "stuck", tmp_path) as log:
+        until(lambda: log.read_text().count("time-out after 1 s") > 1, seconds=60, what="two time-outs")
+        assert "ran into its time-out" in log.read_text()
+
+
+def test_a_function_that_cannot_be_imported(aws: Aws, tmp_path: Path) -> None:
+    """The reason is in the log, and so is when it is tried again."""
+    with called(aws, "broken", tmp_path) as log:
+        until(lambda: log.read_text().count('"event":"function died"') > 1, seconds=60, what="a second try")
+        assert re.search('"how":"[^"]*no such thing', log.read_text())
+
+
+def test_a_function_is_told_nothing_but_its_own(aws: Aws, tmp_path: Path) -> None:
+    """What the runner knows besides, it does not."""
+    with called(aws, "teller", tmp_path, MILLRACE_DATABASE_URL="postgresql://secret") as log:
+        found = until(lambda: re.search("^told (.*)$", log.read_text(), re.M), seconds=60, what="its line")
+        assert found is not None
+        told = set(found.group(1).split())
+        assert {"AWS_LAMBDA_FUNCTION_NAME", "AWS_REGION", "LAMBDA_TASK_ROOT"} <= told
+        assert not {name for name in told if name.startswith("MILLRACE_")}
 
 
 @pytest.mark.long
@@ -121,6 +145,8 @@ def test_killed_in_the_middle_of_2000(aws: Aws, tmp_path: Path) -> None:
         assert made.letters() == []
         found = entries(log)
         assert len(found) == 2000
+        assert log.read_text().count("function died") >= 2
+        assert "call failed" in log.read_text()
         assert sum(found.values()) <= 2002  # a line that was written just before the kill may be there twice
         assert log.read_text().count('"outcome":"processed"') >= 1998
 
