@@ -5,6 +5,7 @@ redelivery bears again; what came to a queue without SNS and without an id has n
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +19,8 @@ from workers.received import GENERATION_HEADER, MAX_GENERATION, SURELY_FITS, Rec
 ID_ATTRIBUTE = "id"
 #: Of a replay, set by who sends to a queue itself: what comes through a topic has none.
 GENERATION_ATTRIBUTE = "generation"
+TRACE_ATTRIBUTE = "traceparent"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +90,14 @@ def received(notification: Notification, catalog: Catalog) -> Received:
             raise InvalidEvent("id", "no id: must be in the envelope, or in the message attribute `id`")
         envelope = from_plain(body, id=notification.id, source=notification.source, catalog=catalog)
     payload = open_payload(envelope, catalog)
+    own: dict[str, str] = {}
     if envelope.type != payload.event_type:  # it came under an alias
-        envelope = envelope.model_copy(update={"type": payload.event_type})
+        own["type"] = payload.event_type
+    trace = notification.attributes.get(TRACE_ATTRIBUTE, "")
+    if envelope.traceparent is None and _TRACEPARENT.fullmatch(trace):
+        own["traceparent"] = trace
+    if own:
+        envelope = envelope.model_copy(update=own)
     if len(notification.body) > SURELY_FITS:
         envelope.to_bytes()  # it grows when it is written anew
     return Received(envelope=envelope, payload=payload, generation=notification.generation)
@@ -104,8 +113,10 @@ def _sns_envelope(body: str) -> Mapping[str, Any] | None:
         return None
     if not isinstance(fields, dict):
         return None
-    is_envelope = fields.get("Type") == "Notification" and {"MessageId", "TopicArn", "Message"} <= fields.keys()
-    return fields if is_envelope and isinstance(fields["Message"], str) else None
+    if fields.get("Type") != "Notification" or "specversion" in fields or "eventType" in fields:
+        return None
+    whole = all(isinstance(fields.get(name), str) for name in ("Message", "MessageId", "TopicArn"))
+    return fields if whole else None
 
 
 def _generation(attributes: Mapping[str, str]) -> int:

@@ -50,6 +50,25 @@ def test_an_envelope_brings_its_own() -> None:
         assert identity(notification) == ("own", "/shop", "user.signed_up")
 
 
+def test_a_trace_beside_the_event() -> None:
+    """It is the event's if that has none; what is no trace is not."""
+    trace, other = (f"00-{digit * 32}-{digit * 16}-01" for digit in "12")
+    for text, expected in ((trace, trace), ("no trace", None)):
+        attributes = {"traceparent": {"Type": "String", "Value": text}}
+        came = received(from_sns(envelope(PLAIN, MessageAttributes=attributes)), CATALOG)
+        assert came.envelope.traceparent == expected
+    own = CLOUD.replace('"data"', f'"traceparent":"{other}","data"')
+    attributes = {"traceparent": {"Type": "String", "Value": trace}}
+    assert received(from_sns(envelope(own, MessageAttributes=attributes)), CATALOG).envelope.traceparent == other
+
+
+def test_a_plain_event_that_looks_like_sns() -> None:
+    """It names a type of the catalog, so it is what it says."""
+    odd = json.dumps({**envelope("x"), "eventType": "USER_SIGNUP"})
+    with pytest.raises(InvalidEvent, match="no id"):
+        received(from_sqs(odd, "q"), CATALOG)
+
+
 def test_raw_without_an_id() -> None:
     """Nothing would absorb its redelivery."""
     with pytest.raises(InvalidEvent, match="no id"):

@@ -119,6 +119,7 @@ def test_what_is_refused_stops_its_key_only(
         put(parts, Message(exchange="in", routing_key="", body=b"{}", message_id=envelope.id), envelope)
     channel.queue_unbind("all", "in", "#")
     channel.queue_bind("all", "in", "part.stored")
+    write(parts, "after", key="b")
     write(parts, "good")
     with relay(parts, url) as running:
         until(lambda: running.round()[0], what="the good one")
@@ -130,7 +131,7 @@ def test_what_is_refused_stops_its_key_only(
         until(
             lambda: not (running.round() and parts.dynamodb.scan(TableName=TABLE, Select="COUNT")["Count"]), what="all"
         )
-    assert came(channel) == [f"bad{number}" for number in range(120)]
+    assert came(channel) == [*(f"bad{number}" for number in range(120)), "after"]
 
 
 def test_the_broker_is_out(parts: World) -> None:
