@@ -119,7 +119,6 @@ def test_what_is_refused_stops_its_key_only(
         put(parts, Message(exchange="in", routing_key="", body=b"{}", message_id=envelope.id), envelope)
     channel.queue_unbind("all", "in", "#")
     channel.queue_bind("all", "in", "part.stored")
-    write(parts, "after", key="b")
     write(parts, "good")
     with relay(parts, url) as running:
         until(lambda: running.round()[0], what="the good one")
@@ -131,7 +130,22 @@ def test_what_is_refused_stops_its_key_only(
         until(
             lambda: not (running.round() and parts.dynamodb.scan(TableName=TABLE, Select="COUNT")["Count"]), what="all"
         )
-    assert came(channel) == [*(f"bad{number}" for number in range(120)), "after"]
+    assert came(channel) == [f"bad{number}" for number in range(120)]
+
+
+def test_nothing_of_a_key_goes_before_what_was_refused(parts: World, door: tuple[str, amqp.Channel]) -> None:
+    """Though it is ready at the same time, and would be taken."""
+    url, channel = door
+    channel.queue_unbind("all", "in", "#")
+    channel.queue_bind("all", "in", "part.stored")
+    envelope = Envelope(id="first", source="/parts", type="part.stored", partitionkey="k", data={})
+    put(parts, Message(exchange="in", routing_key="", body=b"{}", message_id="first"), envelope)
+    write(parts, "second", key="k")
+    write(parts, "other", key="o")
+    with relay(parts, url) as running:
+        assert running.round() == (1, False)
+    assert came(channel) == ["other"]
+    assert len(parts.outbox()) == 2
 
 
 def test_the_broker_is_out(parts: World) -> None:

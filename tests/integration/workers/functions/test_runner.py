@@ -45,9 +45,13 @@ def test_a_group_through_the_packaged_code(aws: Aws, tmp_path: Path) -> None:
     """Events, one of them bad, go through; a stop ends all processes."""
     with world(aws, "parts", tmp_path) as made, running(aws, "parts", tmp_path) as (process, log):
         made.send(cloud_event("1", how="executes"), "{", cloud_event("2", part="nut", how="is permanent"))
+        made.send(cloud_event("3", how="fails once"))
         until(lambda: left(made) == 0, seconds=60, what="an empty queue")
         letters = made.letters()
         assert sorted(letter["cause"] for letter in letters) == ["invalid", "permanent", "permanent"]
+        assert '"id":"3","source":"/test","type":"part.seen","group":"parts","outcome":"processed","attempt":2' in (
+            log.read_text()
+        )
         started = children(process)
         assert started
         process.send_signal(signal.SIGTERM)
