@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from bench.catalog import CATALOG
 from bench.handlers import orders
+from infra.offline_engine import AwsTarget
 from operations.faults.postgres import find_postgres
 from tests.integration.workers.stack import Stack, prepare_store
 from tests.postgres_server import fresh_database, running_postgres
@@ -63,9 +64,9 @@ class Servers:
             self.broker, self.stack.database_url, directory, name, catalog_name=catalog_name, handlers=handlers
         )
 
-    def bring_up(self, stack: Stack, catalog: Catalog) -> None:
+    def bring_up(self, stack: Stack, catalog: Catalog, aws: AwsTarget | None = None) -> None:
         """Apply a catalog's topology, and let the administrator send and look."""
-        stack.up(catalog)
+        stack.up(catalog, aws)
         with self.broker.management() as client:
             url = f"/api/permissions/{stack.vhost}/{self.broker.admin_user}"
             client.put(url, json=_EVERYTHING).raise_for_status()

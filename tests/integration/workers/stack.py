@@ -62,10 +62,10 @@ class Stack:
     catalog_name: str = "tests.integration.workers.sample_catalog:CATALOG"
     handlers: str = "tests.integration.workers.sample_handlers"
 
-    def up(self, catalog: Catalog = CATALOG) -> None:
-        """Apply the topology of a catalog."""
+    def up(self, catalog: Catalog = CATALOG, aws: offline_engine.AwsTarget | None = None) -> None:
+        """Apply the topology of a catalog; without `aws`, at the broker only."""
         where = {"state_dir": self.directory / "state"}
-        offline_engine.up(self.stack, catalog=catalog, **self._admin(), **where)  # type: ignore[arg-type]
+        offline_engine.up(self.stack, catalog=catalog, aws=aws, **self._admin(), **where)  # type: ignore[arg-type]
         outputs = offline_engine.outputs(self.stack, self.directory / "state")
         self.passwords, self.vhost = outputs["users"], outputs["vhost"]
 
