@@ -29,11 +29,16 @@ def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -
     """Run `start(settings, stopping)` again and again until SIGTERM or SIGINT; 78 if the settings are wrong."""
     configure_logs()
     try:
-        settings = from_environment()
-        settings.load_catalog()
+        _run(name, start)
     except SettingsError as error:
         print(f"the {name} does not start: {error}", file=sys.stderr)
         return 78
+    return 0
+
+
+def _run(name: str, start: Callable[[Settings, threading.Event], None]) -> None:
+    settings = from_environment()
+    settings.load_catalog()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -41,11 +46,13 @@ def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -
     log.info("started", service=name)
     keep_going(name, lambda: start(settings, stopping), stopping)
     log.info("stopped", service=name)
-    return 0
 
 
 def keep_going(name: str, start: Callable[[], None], stopping: threading.Event) -> None:
-    """Call `start` until stopping; trouble is logged, shown as a metric and followed by a growing pause."""
+    """Call `start` until stopping; trouble is logged, shown as a metric and followed by a growing pause.
+
+    Raises SettingsError if `start` does: no pause makes settings right.
+    """
     pause = FIRST_PAUSE_SECONDS
     TROUBLE.labels(name).set(0)
     while not stopping.is_set():
@@ -54,6 +61,8 @@ def keep_going(name: str, start: Callable[[], None], stopping: threading.Event) 
             with _well_again(name):
                 start()
             pause = FIRST_PAUSE_SECONDS
+        except SettingsError:
+            raise
         except Exception as error:  # whatever it is, the service must come back by itself
             TROUBLE.labels(name).set(1)
             if time.monotonic() - started >= STEADY_SECONDS:

@@ -9,6 +9,7 @@ import pytest
 from tests.noted_waits import Waits
 from workers import service
 from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, keep_going
+from workers.settings import SettingsError
 
 STEADY = 0.3
 
@@ -59,6 +60,14 @@ def test_trouble_shows_until_it_has_run_well_for_a_while() -> None:
 
     keep_going("two", start, stopping)
     assert (seen, in_trouble("two")) == ([0, 1, 1], 0)
+
+
+def test_wrong_settings_end_it() -> None:
+    def start() -> None:
+        raise SettingsError("MILLRACE_AWS_REGION must be set")
+
+    with pytest.raises(SettingsError):
+        keep_going("four", start, Waits(3))
 
 
 def test_a_service_that_fails_at_once_stays_in_trouble() -> None:

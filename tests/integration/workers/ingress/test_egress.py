@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
+import amqp
 import pytest
 from millrace import names
 from millrace.envelope import CONTENT_TYPE, Envelope
+from millrace.publishing.connection import broker_options
 from millrace.publishing.message import Message, event_message
 from millrace.publishing.sender import Sender
 
@@ -73,9 +75,12 @@ def events(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**json.loads(one["Message"]), "attributes": one.get("MessageAttributes")} for one in envelopes]
 
 
-def nothing_waits(stack: Stack) -> None:
-    """Wait until the queue `outward` is empty, with nothing in hand."""
-    until(lambda: stack.messages(names.OUTWARD) == 0, what="an empty queue")
+def nothing_is_left(stack: Stack) -> None:
+    """Nothing was left in the queue `outward` by an egress that has ended: what it had not acked is back."""
+    admin = {"userid": stack.broker.admin_user, "password": stack.broker.admin_password}
+    until(lambda: stack.consumers(names.OUTWARD) == 0, what="no consumer")
+    with amqp.Connection(**{**broker_options(stack.url("monitor")), **admin}) as connection:
+        assert connection.channel().queue_declare(names.OUTWARD, passive=True).message_count == 0
 
 
 def test_what_is_forwarded_goes_to_its_topic(stack: Stack, door: AwsDoor, service: Service) -> None:
@@ -87,7 +92,7 @@ def test_what_is_forwarded_goes_to_its_topic(stack: Stack, door: AwsDoor, servic
     send(stack, closed("c1", traceparent=trace), alias, other)
     with running(service):
         found = {event["id"]: event for event in events(heard(door, 2))}
-        nothing_waits(stack)
+    nothing_is_left(stack)
     assert set(found) == {"c1", "c2"}
     assert [event["type"] for event in found.values()] == ["order.closed"] * 2
     said = {name: value["Value"] for name, value in found["c1"]["attributes"].items()}
@@ -105,7 +110,7 @@ def test_a_replay_goes_to_the_queue_of_its_function(stack: Stack, door: AwsDoor,
         with stack.engine() as engine, begin(engine) as connection:
             assert replay(connection, [letter.id]) == 1
         [message] = heard(door, 1, queue)
-        nothing_waits(stack)
+    nothing_is_left(stack)
     stack.end("relay")
     assert json.loads(message["Body"])["id"] == "r1"
     assert message["MessageAttributes"]["generation"]["StringValue"] == "2"
@@ -125,7 +130,7 @@ def test_what_can_never_go_out_is_rejected_and_stops_no_other(
     with running(service):
         found = {event["id"] for event in events(heard(door, 2))}
         until(lambda: len(stack.letters("rejected")) == 3, what="three letters")
-        nothing_waits(stack)
+    nothing_is_left(stack)
     assert found == {"a1", "a2"}
     letters = {row.event_id: row for row in stack.letters("rejected")}
     assert {id_: row.cause for id_, row in letters.items()} == {
@@ -162,8 +167,8 @@ def test_aws_goes_and_comes_back(stack: Stack, door: AwsDoor, service: Service) 
             until(lambda: stack.messages(names.OUTWARD) == EVENTS, what="all of them in the queue")
             line.let_pass()
             found = {event["id"] for event in events(heard(door, EVENTS))}
-            nothing_waits(stack)
-            assert TROUBLE.labels("egress")._value.get() == 0
+            until(lambda: TROUBLE.labels("egress")._value.get() == 0, what="no trouble")
+        nothing_is_left(stack)
     assert found == {f"o{number}" for number in range(EVENTS)}
 
 
@@ -182,7 +187,8 @@ def test_a_topic_that_is_not_there_stops_no_function(stack: Stack, door: AwsDoor
             until(lambda: stack.messages(names.OUTWARD) == 1, what="the one that waits for its topic")
             sns.create_topic(Name="Closed")
             door.listen("order.closed", LISTENER)
-            nothing_waits(stack)
+            until(lambda: stack.messages(names.OUTWARD) == 0, what="an empty queue")
+        nothing_is_left(stack)
 
 
 @pytest.mark.parametrize("politely", [True, False])
@@ -200,7 +206,6 @@ def test_ended_in_the_middle_each_event_goes_out(stack: Stack, door: AwsDoor, po
         kill_tree(process.pid)
         process.wait(5)
     stack.start("egress", "egress", "workers.egress", **door.settings())
-    nothing_waits(stack)
 
     def all_heard() -> bool:
         found.update(event["id"] for event in events(door.take(LISTENER)))
@@ -208,4 +213,5 @@ def test_ended_in_the_middle_each_event_goes_out(stack: Stack, door: AwsDoor, po
 
     until(all_heard, what="each event")
     stack.end("egress")
+    nothing_is_left(stack)
     assert stack.letters("rejected") == []

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from millrace import aws_names
+from millrace.publishing import SnsPublisher
 from sqlalchemy import select
 
 from tests.integration.workers.ingress.conftest import Service, empty
 from tests.integration.workers.ingress.door import AwsDoor
+from tests.integration.workers.ingress.door_catalog import CATALOG, OrderPaid
+from tests.integration.workers.sample_catalog import OrderPlaced
 from tests.integration.workers.stack import Stack, until
 from workers.ingress.queues import SqsQueue
 from workers.tables import accepted
@@ -53,6 +56,24 @@ def test_both_shapes_come_in_with_their_ids(stack: Stack, door: AwsDoor, service
         )
         empty(door)
     assert stack.letters("rejected") == []
+
+
+def test_what_the_publisher_sends_through_sns_comes_in(stack: Stack, door: AwsDoor, service: Service) -> None:
+    service.settings("ingress")  # and credentials in the environment
+    with (
+        SnsPublisher(
+            door.prefix,
+            region=door.aws.region,
+            account=door.aws.account,
+            endpoint=door.aws.endpoint,
+            source="/shop",
+            catalog=CATALOG,
+        ) as publisher,
+        service.ingress(),
+    ):
+        publisher.publish(OrderPlaced(order_id="one"), id="own")
+        ids = publisher.publish_many([OrderPaid(order_id=str(number)) for number in range(12)])
+        until_indexed(stack, ("/shop", "own", "order.placed"), *(("/shop", id_, "order.paid") for id_ in ids))
 
 
 def test_an_event_of_another_public_type_passes_through_the_topic(
