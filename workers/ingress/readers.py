@@ -1,9 +1,9 @@
 """Who reads the queues: one thread each, which waits in a long poll, and helpers in common for those that are busy.
 
 A thread in a long poll costs a stack and a connection, and no CPU: with 200 event types there are 200 that sleep in
-their sockets, at 40 calls a second in all (measured: 7 % of a core, 110 MB). What costs CPU is work, and that is bounded: a queue that gives full batches
-gets helpers as long as there are any, and each has one batch in hand. Fewer threads with shorter polls would ask more
-often, and find later.
+their sockets, at 40 calls a second in all (measured: 7 % of a core, 110 MB). What costs CPU is work, and that is
+bounded: a queue that gives full batches gets helpers as long as there are any, and each has one batch in hand. Fewer
+threads with shorter polls would ask more often, and find later.
 """
 
 import threading
