@@ -10,7 +10,10 @@ from millrace.declarations import Catalog, Event, Topic
 from millrace.events import AccountCreated
 
 from bench.many import catalog_of
+from infra.__main__ import declare
 from infra.aws.settings import Refused
+from infra.offline_engine.recording import record
+from infra.settings import Settings
 from tests.aws_catalog import CATALOG, EVENTS, GROUP, SMALLER, WITH_DATABASE
 from tests.unit.infra.aws import graph
 from tests.unit.infra.aws.conftest import Record
@@ -225,8 +228,8 @@ def test_a_topic_that_is_only_forwarded_to_has_no_door(recorded: Record) -> None
     assert len(doors) == sum(event.public is not None for event in EVENTS)
 
 
-def test_a_stack_without_aws_has_nothing_of_it_at_the_broker_either(recorded: Record) -> None:
-    with_nothing = recorded(CATALOG.without_aws())
-    assert not [one for one in with_nothing.resources if one.type.startswith("aws:")]
-    assert not {"outward", "dead.guide"} & of(with_nothing, "rabbitmq:index/queue:Queue").keys()
+def test_a_stack_without_aws_has_nothing_of_it_at_the_broker_either(recorded: Record, config: dict[str, str]) -> None:
+    without = record(lambda: declare(CATALOG, Settings.load()), stack="test", config=config, known={})
+    assert not [one for one in without.resources if one.type.startswith("aws:")]
+    assert not {"outward", "dead.guide"} & of(without, "rabbitmq:index/queue:Queue").keys()
     assert {"outward"} < of(recorded(), "rabbitmq:index/queue:Queue").keys()
