@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,8 +154,7 @@ def test_new_code_is_seen_and_deployed(
     made: dict[str, Resource], aws: Clients, tmp_path_factory: pytest.TempPathFactory, package: str
 ) -> None:
     newer = tmp_path_factory.mktemp("newer") / "functions.zip"
-    with open(package, "rb") as file:  # noqa: PTH123
-        newer.write_bytes(file.read() + b"more")
+    newer.write_bytes(Path(package).read_bytes() + b"more")
     function = made[f"{graph.FUNCTION} {LEDGER}"]
     wanted = changed(function, code={"path": str(newer)})
     assert differing(wanted, aws) == {"CodeSha256"}
