@@ -83,7 +83,7 @@ def _relay(catalog: Catalog, account: Account) -> Iterable[Statement]:
     """It sends what functions published, oldest first, and deletes it then."""
     if any(not group.database for group in catalog.lambda_groups):
         outbox = account.table_arn(aws_names.outbox_table(account.prefix))
-        yield allow("Relay", ("dynamodb:DeleteItem", "dynamodb:Query"), [outbox])
+        yield allow("Relay", ("dynamodb:BatchWriteItem", "dynamodb:Query"), [outbox])
         yield from account.key_use(DECRYPT)
 
 

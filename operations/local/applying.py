@@ -50,6 +50,7 @@ def _apply_offline(
 ) -> Mapping[str, Any]:
     # Pulumi takes a second to import: only who applies pays for it.
     from infra import offline_engine  # noqa: PLC0415
+    from infra.aws.settings import Refused  # noqa: PLC0415
 
     target = _target(aws)
     try:
@@ -62,7 +63,7 @@ def _apply_offline(
             catalog=catalog,
             aws=target,
         )
-    except offline_engine.EngineError as error:
+    except (offline_engine.EngineError, Refused) as error:
         raise LocalError(f"the topology must be applied, got: {error}") from error
     on_progress(f"topology: {changes} (offline engine)")
     return offline_engine.outputs(stack, layout.state)

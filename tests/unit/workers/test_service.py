@@ -8,8 +8,8 @@ import pytest
 
 from tests.noted_waits import Waits
 from workers import service
+from workers.environment import SettingsError
 from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, keep_going
-from workers.settings import SettingsError
 
 STEADY = 0.3
 

@@ -190,7 +190,7 @@ def test_processes_may_do_just_what_they_do(recorded: Record) -> None:
     assert set(egress["Give"]["Action"]) == {"sqs:GetQueueUrl", "sqs:SendMessage"}
     assert egress["Give"]["Resource"] == [arn("sqs", queue) for queue in (QUEUE, "millrace-test-fn-guide")]
     relay = policies["millrace-test-relay"]["Relay"]
-    assert set(relay["Action"]) == {"dynamodb:DeleteItem", "dynamodb:Query"}
+    assert set(relay["Action"]) == {"dynamodb:BatchWriteItem", "dynamodb:Query"}
     assert relay["Resource"] == [arn("dynamodb", "table/millrace-test-outbox")]
 
 
