@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -11,6 +12,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import psutil
+from millrace.derived import END_SECONDS
 
 from operations.local.child import ChildStatus
 from operations.local.errors import LocalError, log_tail
@@ -111,11 +115,18 @@ def stop_supervisor(layout: Layout, seconds: float = 120.0) -> bool:
                 os.kill(pid, signal.SIGKILL)
                 break
             time.sleep(0.05)
+        _wait_until_gone(pid, END_SECONDS)
     ended = end_leftovers(layout)
     layout.fleet.unlink(missing_ok=True)
     layout.processes.unlink(missing_ok=True)
     remove_link(layout.broker)
     return pid is not None or ended > 0
+
+
+def _wait_until_gone(pid: int, seconds: float) -> None:
+    """A process that has let go of its lock has a few more steps to its end."""
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).wait(seconds)
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, otherwise: Callable[[], str], pause: float = 0.1) -> None:

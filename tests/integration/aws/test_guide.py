@@ -6,21 +6,18 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from millrace.catalog import CATALOG
 
-from operations.cli import cli
 from operations.local.layout import REPOSITORY, Layout
-from operations.local.localstack import credentials, why_not
-from operations.local.stack import down, up
+from operations.local.localstack import credentials
+from operations.local.stack import up
 from operations.local.stack_record import StackRecord
-from tests.integration.operations.local.test_stack import some_ports
+from tests.integration.aws.conftest import Millrace
+from tests.integration.aws.reports import settled
 from tests.integration.workers.stack import until
 from tests.localstack_server import Aws
 from tests.real_servers import missing
@@ -28,35 +25,6 @@ from tests.real_servers import missing
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300), pytest.mark.usefixtures("record")]
 AWS_SDK = "aws-sdk@2.1693.0"
 PRODUCER = REPOSITORY / "tests" / "guide" / "producer.js"
-
-
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Layout]:
-    if problem := why_not():
-        missing("LocalStack", problem)
-    layout = Layout(tmp_path_factory.mktemp("a clone") / "with space" / ".local")
-    yield layout
-    down(print, layout=layout)
-
-
-@pytest.fixture(scope="module")
-def record(layout: Layout) -> StackRecord:
-    record = up(print, catalog=CATALOG, layout=layout, environment={"MILLRACE_ENGINE": "offline", **some_ports()})
-    assert "endpoint" in record.aws, record.aws
-    return record
-
-
-@pytest.fixture
-def millrace(layout: Layout, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The command, with JSON out."""
-    monkeypatch.setattr("operations.connections.STATE_DIRECTORY", layout.root)
-
-    def run(*arguments: str) -> Any:
-        done = CliRunner().invoke(cli, [*arguments, "--json"])
-        assert done.exit_code in (0, 1), done.output
-        return json.loads(done.stdout)
-
-    return run
 
 
 @pytest.fixture(scope="module")
@@ -87,19 +55,8 @@ def published_by_the_guide(record: StackRecord, node_modules: Path) -> str:
     return done.stdout.split()[-1]
 
 
-def settled(millrace: Any, event_id: str, *, groups: tuple[str, ...]) -> dict[str, Any]:
-    """The report on an event once each of the groups has processed it."""
-
-    def all_done() -> dict[str, Any]:
-        report: dict[str, Any] = millrace("why", event_id)
-        outcomes = {name: report["groups"].get(name, {}).get("outcome") for name in groups}
-        return report if set(outcomes.values()) == {"processed"} else {}
-
-    return until(all_done, seconds=60, what=f"{event_id} processed by {groups}")
-
-
 def test_the_guides_sign_up_is_processed_once_by_each_group_and_printed_by_its_consumer(
-    record: StackRecord, node_modules: Path, millrace: Any, layout: Layout
+    record: StackRecord, node_modules: Path, millrace: Millrace, layout: Layout
 ) -> None:
     event_id = published_by_the_guide(record, node_modules)
     report = settled(millrace, event_id, groups=("signup", "analytics", "audit"))
@@ -112,7 +69,7 @@ def test_the_guides_sign_up_is_processed_once_by_each_group_and_printed_by_its_c
 
 
 @pytest.mark.parametrize("door", ["broker", "sns"])
-def test_an_event_reaches_every_group_by_either_door(millrace: Any, door: str) -> None:
+def test_an_event_reaches_every_group_by_either_door(millrace: Millrace, door: str) -> None:
     data = json.dumps({"user_id": f"by-{door}"})
     event_id = millrace("publish", "user.signed_up", "--data", data, "--door", door)["id"]
     report = settled(millrace, event_id, groups=("signup", "analytics", "audit"))
@@ -120,7 +77,7 @@ def test_an_event_reaches_every_group_by_either_door(millrace: Any, door: str) -
 
 
 def test_what_a_topic_should_not_have_been_given_is_rejected_with_its_reason(
-    record: StackRecord, millrace: Any
+    record: StackRecord, millrace: Millrace
 ) -> None:
     aws = Aws(record.aws["endpoint"], record.aws["account"])
     with closing(aws.client("sns")) as sns:
@@ -132,7 +89,7 @@ def test_what_a_topic_should_not_have_been_given_is_rejected_with_its_reason(
     assert "data.user_id" in dead[0]["error"]
 
 
-def test_status_and_alerts_know_the_door(millrace: Any) -> None:
+def test_status_and_alerts_know_the_door(millrace: Millrace) -> None:
     aws = millrace("status")["aws"]
     assert aws["problem"] is None
     assert set(aws["functions"]) == {"audit", "guide"}
