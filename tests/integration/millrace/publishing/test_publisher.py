@@ -63,6 +63,7 @@ def test_an_event_that_no_group_handles_is_parked_not_returned(stack: Stack, pub
     with (
         stack.unbound(names.EVENTS, "signup", "user.signed_up", queue=True),
         stack.unbound(names.EVENTS, "analytics", "user.signed_up", queue=True),
+        stack.unbound(names.EVENTS, "audit", "user.signed_up", queue=True),
     ):
         publisher.publish(envelope)
     assert [each.id for each in stack.taken(names.PARKED, 1)] == [envelope.id]

@@ -19,6 +19,7 @@ from tests.localstack_server import Aws
 from tests.real_servers import Broker
 from workers.database import begin
 from workers.ingress import __main__ as ingress
+from workers.service import TROUBLE
 from workers.settings import Settings
 from workers.tables import accepted, letters
 
@@ -50,6 +51,13 @@ def door(stack: Stack, aws: Aws) -> AwsDoor:
     made = AwsDoor(aws, stack.vhost, CATALOG)
     made.up()
     return made
+
+
+@pytest.fixture(autouse=True)
+def no_trouble_is_left() -> Iterator[None]:
+    """What shows here that a service is in trouble must not show in another test."""
+    yield
+    TROUBLE.clear()
 
 
 @dataclass
