@@ -15,11 +15,12 @@ from millrace.aws_derived import function_timing
 from millrace.derived import STORE_SECONDS
 
 from workers.environment import SettingsError
+from workers.functions.attempts import Attempts, Settled
 from workers.functions.clients import sqs_client
 from workers.functions.inboxes import DynamoInbox, FunctionInbox
 from workers.functions.queues import Queues
 from workers.functions.records import Record, records_of
-from workers.functions.running import Running, Settled
+from workers.functions.running import Running
 from workers.functions.settings import FunctionSettings, from_environment
 from workers.functions.telling import tell
 from workers.handling import load_handlers, require_level
@@ -87,15 +88,14 @@ def make(settings: FunctionSettings) -> Function:
     inbox = _inbox(settings, queues)
     require_level(handlers.values(), inbox.level)
     longest = group.longest_runtime.total_seconds()
-    running = Running(
+    attempts = Attempts(
         group=group,
-        catalog=catalog,
         handlers=handlers,
         inbox=inbox,
-        queues=queues,
         lease=function_timing(group).lease,
         limit=partial(interrupted_after, longest),
     )
+    running = Running(catalog=catalog, queues=queues, attempts=attempts)
     return Function(running, longest + 2 * STORE_SECONDS)
 
 

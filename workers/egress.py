@@ -18,6 +18,7 @@ from typing import Any
 import amqp
 import structlog
 from millrace import names
+from millrace.aws_batches import batches
 from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, SILENCE_SECONDS
 from millrace.errors import InvalidEvent
 from millrace.publishing.addresses import connect_broker
@@ -28,7 +29,7 @@ from prometheus_client import Counter
 from workers.aws_clients import aws_client
 from workers.environment import SettingsError
 from workers.outgoing import Failure, rejected_letter, short_id
-from workers.outward import Addresses, Answer, AwsSender, Outward, Target, batches
+from workers.outward import Addresses, Answer, AwsSender, Outward, Target
 from workers.received import Delivery, body_bytes, trusted_users
 from workers.service import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, run_service
 from workers.settings import Settings
@@ -123,7 +124,8 @@ class Egress:
         """Send batches of what waits, as many as there are calls free; a target in trouble waits for its time."""
         now = time.monotonic()
         due = [one for one in self._waiting if self._not_before.get(one.target, 0.0) <= now]
-        for batch in batches(due)[: CALLS - len(self._calls)]:
+        found = batches(due, target=lambda one: one.target, text=lambda one: one.text.encode())
+        for batch in found[: CALLS - len(self._calls)]:
             self._calls[self._pool.submit(self._aws.send, batch)] = batch
             tags = {one.tag for one in batch}
             self._waiting = [one for one in self._waiting if one.tag not in tags]

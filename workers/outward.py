@@ -1,23 +1,18 @@
 """What goes out to AWS: a message of the queue `outward` as an entry for SNS or SQS, and how AWS answers."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
 from millrace import aws_names, names
-from millrace.aws_derived import SQS_BATCH
 from millrace.declarations import Catalog
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent
 
 from workers.received import Delivery, Received, receive
 
-#: A batch may hold 256 KiB, attributes among them (SNS, PublishBatch).
-MOST_BYTES = 250_000
-_ATTRIBUTES_BYTES = 1_000
 #: What AWS answers to a message that it will never take, whoever sends it and whenever.
 NEVER = frozenset(
     {
@@ -45,11 +40,6 @@ class Outward:
     text: str
     attributes: Mapping[str, str]
     event_id: str
-
-    @property
-    def size(self) -> int:
-        """Its bytes in a batch, at most."""
-        return len(self.text.encode()) + _ATTRIBUTES_BYTES
 
 
 class Addresses:
@@ -99,20 +89,6 @@ def _attributes(envelope: Envelope, received: Received, target: Target) -> dict[
     if target.service == "sqs" and received.generation:
         found["generation"] = str(received.generation)
     return found
-
-
-def batches(waiting: Sequence[Outward]) -> list[list[Outward]]:
-    """Batches of one target each, with at most ten entries and not too many bytes."""
-    by_target: dict[Target, list[list[Outward]]] = defaultdict(lambda: [[]])
-    sizes: dict[Target, int] = defaultdict(int)
-    for one in waiting:
-        its = by_target[one.target]
-        if its[-1] and (len(its[-1]) == SQS_BATCH or sizes[one.target] + one.size > MOST_BYTES):
-            its.append([])
-            sizes[one.target] = 0
-        its[-1].append(one)
-        sizes[one.target] += one.size
-    return [batch for its in by_target.values() for batch in its]
 
 
 @dataclass(frozen=True, kw_only=True)

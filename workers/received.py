@@ -73,28 +73,39 @@ def receive(delivery: Delivery, catalog: Catalog, trusted: frozenset[str]) -> Re
         raise InvalidEvent("properties", "cannot be decoded")
     generation = 0 if delivery.exchange == names.IN else _generation(delivery.headers)
     if "task" in delivery.headers:
-        received, as_it_came = _native(delivery, catalog, trusted, generation), False
-    else:
-        received, as_it_came = _event(delivery, catalog, generation)
-    if not as_it_came or len(delivery.body) > SURELY_FITS:
-        Envelope.from_bytes(received.envelope.to_bytes())  # as a delay and the pool must: ours may be larger, or deeper
-    return received
+        received = _native(delivery, catalog, trusted, generation)
+        _require_readable(received.envelope)
+        return received
+    envelope, payload = open_event(
+        delivery.body,
+        catalog,
+        id=_text(delivery.properties, "message_id"),
+        source=PLAIN_SOURCE,
+        cloudevent=delivery.content_type == CONTENT_TYPE,
+    )
+    return Received(envelope=envelope, payload=payload, generation=generation)
 
 
-def _event(delivery: Delivery, catalog: Catalog, generation: int) -> tuple[Received, bool]:
-    """The event, and whether it came as an envelope."""
-    fields = parse_object(delivery.body)
-    as_it_came = "specversion" in fields or delivery.content_type == CONTENT_TYPE
-    if as_it_came:
-        envelope = Envelope.from_fields(fields)
-    else:
-        envelope = from_plain(
-            delivery.body, id=_text(delivery.properties, "message_id"), source=PLAIN_SOURCE, catalog=catalog
-        )
+def open_event(
+    body: bytes, catalog: Catalog, *, id: str | None, source: str, cloudevent: bool = False
+) -> tuple[Envelope, Payload]:
+    """The event of an envelope, or of the plain shape, whose id and source are given; raises InvalidEvent.
+
+    `cloudevent` says that it was declared as an envelope. What is given can be written as one and read again.
+    """
+    fields = parse_object(body)
+    as_it_came = cloudevent or "specversion" in fields
+    envelope = Envelope.from_fields(fields) if as_it_came else from_plain(body, id=id, source=source, catalog=catalog)
     payload = open_payload(envelope, catalog)
     if envelope.type != payload.event_type:  # it came under an alias
         envelope = envelope.model_copy(update={"type": payload.event_type})
-    return Received(envelope=envelope, payload=payload, generation=generation), as_it_came
+    if not as_it_came or len(body) > SURELY_FITS:
+        _require_readable(envelope)
+    return envelope, payload
+
+
+def _require_readable(envelope: Envelope) -> None:
+    Envelope.from_bytes(envelope.to_bytes())  # as a delay and the pool must: ours may be larger, or deeper
 
 
 def _native(delivery: Delivery, catalog: Catalog, trusted: frozenset[str], generation: int) -> Received:

@@ -213,7 +213,7 @@ def from_plain(raw: bytes, *, id: str | None, source: str, catalog: Catalog) -> 
         raise InvalidEvent("eventType", "must name an event type of the catalog")
     payload_class = catalog.payload_class(type_)
     if not id:
-        raise InvalidEvent("id", "must be given as the message id when the body has the plain shape")
+        raise InvalidEvent("id", "must be given beside a plain event: AMQP's message id, or the message attribute `id`")
     return seal(payload_from(payload_class, fields), source=source, id=id)
 
 

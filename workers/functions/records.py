@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from millrace.errors import InvalidEvent
-
-from workers.notification import Notification, from_sns, from_sqs
+from workers.notification import Notification, encoded, from_sns, from_sqs
 
 #: What a CloudEvents source may not hold (millrace.envelope.Uri), and what would be too long in one.
 _NOT_IN_SOURCE = re.compile(r"[^A-Za-z0-9._/-]")
@@ -25,8 +23,7 @@ class Record:
     mark: str
     #: as it came, for its dead letter
     text: str
-    #: what it holds, or why it cannot be read
-    content: Notification | InvalidEvent
+    content: Notification
     receipt: str | None = None
     queue: str | None = None
 
@@ -52,19 +49,15 @@ def _record(record: Mapping[str, Any]) -> Record:
 
 def _sqs(record: Mapping[str, Any]) -> Record:
     body, queue = record["body"], record["eventSourceARN"]
-    content: Notification | InvalidEvent
-    try:
-        content = from_sqs(body, queue, record.get("messageAttributes"))
-    except InvalidEvent as error:
-        content = error
+    content = from_sqs(body, queue, record.get("messageAttributes"))
     return Record(mark=record["messageId"], text=body, content=content, receipt=record["receiptHandle"], queue=queue)
 
 
 def _eventbridge(event: Mapping[str, Any]) -> Record:
     """A rule's event: `detail` is an envelope or the plain shape, where `detail-type` may name the type."""
-    text = json.dumps(event["detail"])
+    text = json.dumps(event["detail"], ensure_ascii=False)
     source = _NOT_IN_SOURCE.sub("-", str(event["source"]))[:200]
     content = Notification(
-        body=text.encode(), id=str(event["id"]), source=f"/eventbridge/{source}", type=str(event["detail-type"])
+        body=encoded(text), id=str(event["id"]), source=f"/eventbridge/{source}", type=str(event["detail-type"])
     )
     return Record(mark=str(event["id"]), text=text, content=content)

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from workers.functions.running import Settled
+from workers.functions.attempts import Settled
 from workers.logs import log_many
 from workers.outcomes import QUIET, outcome_record
 

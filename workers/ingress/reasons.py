@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from millrace.declarations import Catalog
-from millrace.envelope import CONTENT_TYPE, from_plain
+from millrace.envelope import CONTENT_TYPE
 from millrace.errors import InvalidEvent
 from millrace.publishing.message import Message
 
+from workers.admission import claims, number, opened
 from workers.filing import MARK
-from workers.ingress.shapes import Incoming, claims, text_attributes, unwrap
+from workers.notification import Notification, from_sqs, texts
 from workers.outgoing import Failure, dead_letter, rejected_letter, short_id
-from workers.received import GENERATION_HEADER, MAX_GENERATION
+from workers.received import GENERATION_HEADER
 
 #: What ended the reader of a message each time, or was never let go by it, lands in a dead-letter queue of AWS.
 TOO_OFTEN = "given back too often"
@@ -21,71 +22,80 @@ TOO_OFTEN = "given back too often"
 UNDELIVERED = "not delivered by SNS"
 
 
-def rejection(incoming: Incoming, cause: str, error: str, expected: str) -> Message:
+def arrived(message: Mapping[str, Any], queue: str) -> Notification:
+    """The event of a message as boto3 gives it; raises nothing, whatever was sent."""
+    return from_sqs(str(message.get("Body", "")), queue, message.get("MessageAttributes"))
+
+
+def rejection(message: Mapping[str, Any], queue: str, failure: Failure, expected: str) -> Message:
     """The rejected letter of an event from outside; of one SQS message there is one, however often it is sent."""
-    said = claims(incoming)
-    where = {"sqs-queue": incoming.queue, "sqs-message-id": incoming.sqs_id, "sns-topic": incoming.topic}
+    notification, sqs_id = arrived(message, queue), _sqs_id(message)
+    said = claims(notification)
+    where = {"sqs-queue": queue, "sqs-message-id": sqs_id, "sns-topic": notification.topic}
     return rejected_letter(
-        Failure(cause=cause, error=error),
-        body=incoming.body,
+        failure,
+        body=notification.body,
         routing_key=short_id(said.type or expected),
         message_id=short_id(said.id or ""),
-        source=incoming.source,
+        source=notification.source,
         headers={name: value for name, value in where.items() if value},
-        letter_key=_mark("rejected", incoming.sqs_id),
+        letter_key=_mark("rejected", sqs_id),
     )
 
 
 def poison(message: Mapping[str, Any], queue: str, expected: str) -> Message:
     """The rejected letter of what AWS gave up on: before it came to `queue`, or on its way out of it."""
-    incoming, given = unwrap(message, queue), text_attributes(message)
-    if "ErrorCode" in given:
-        told = f"{given['ErrorCode']}: {given.get('ErrorMessage', '')}"
-        return rejection(incoming, UNDELIVERED, told, expected)
-    return rejection(incoming, TOO_OFTEN, f"{queue} gave it out again and again, it was never let go", expected)
+    given = texts(message.get("MessageAttributes"))
+    if given.get("ErrorCode"):
+        failure = Failure(cause=UNDELIVERED, error=f"{given['ErrorCode']}: {given.get('ErrorMessage', '')}")
+    else:
+        failure = Failure(cause=TOO_OFTEN, error=_never_let_go(queue))
+    return rejection(message, queue, failure, expected)
 
 
 def function_letter(message: Mapping[str, Any], function: str, queue: str, catalog: Catalog) -> Message:
     """The dead letter of a function: what its handler wrote into the attributes, or that AWS gave up on it."""
-    incoming, given = unwrap(message, queue), text_attributes(message)
-    body, content_type = _as_event(incoming, catalog)
-    mark, generation = given.get("letter", ""), _number(given.get("generation"))
+    notification, given = arrived(message, queue), texts(message.get("MessageAttributes"))
+    body, content_type = _as_event(notification, catalog)
+    mark, generation = given.get("letter", ""), number(given.get("generation", ""))
     failure = Failure(
         cause=given.get("cause") or TOO_OFTEN,
-        error=given.get("error") or f"{queue} gave it out again and again, it was never let go",
+        error=given.get("error") or _never_let_go(queue),
         stack=given.get("stack"),
-        attempts=_number(given.get("attempts")),
+        attempts=number(given.get("attempts", "")) or 0,
     )
     return dead_letter(
         function,
         failure,
         body=body,
         content_type=content_type,
-        message_id=short_id(claims(incoming).id or ""),
+        message_id=short_id(claims(notification).id or ""),
         headers={GENERATION_HEADER: generation} if generation else {},
-        letter_key=mark if MARK.fullmatch(mark) else _mark(function, incoming.sqs_id),
+        letter_key=mark if MARK.fullmatch(mark) else _mark(function, _sqs_id(message)),
     )
 
 
-def _as_event(incoming: Incoming, catalog: Catalog) -> tuple[bytes, str | None]:
+def _as_event(notification: Notification, catalog: Catalog) -> tuple[bytes, str | None]:
     """A plain event as the envelope that keeps its id when it is replayed; anything else as it came.
 
     Without a time, which it had not: the same message must become the same letter.
     """
-    if claims(incoming).cloudevent:
-        return incoming.body, CONTENT_TYPE
+    if claims(notification).cloudevent:
+        return notification.body, CONTENT_TYPE
     try:
-        event = from_plain(incoming.body, id=incoming.id, source=incoming.source, catalog=catalog)
-        traced = {"time": None, "traceparent": incoming.traceparent}
-        return event.model_copy(update=traced).to_bytes(), CONTENT_TYPE
+        event, _ = opened(notification, catalog)
+        return event.model_copy(update={"time": None}).to_bytes(), CONTENT_TYPE
     except InvalidEvent:
-        return incoming.body, None
+        return notification.body, None
+
+
+def _sqs_id(message: Mapping[str, Any]) -> str:
+    return str(message.get("MessageId", ""))
+
+
+def _never_let_go(queue: str) -> str:
+    return f"{queue} gave it out again and again, it was never let go"
 
 
 def _mark(where: str, sqs_id: str) -> str:
     return hashlib.sha256(json.dumps(["aws", where, sqs_id]).encode()).hexdigest()
-
-
-def _number(text: str | None) -> int:
-    fits = text is not None and text.isdecimal() and len(text) <= len(str(MAX_GENERATION))
-    return min(int(text), MAX_GENERATION) if fits and text is not None else 0

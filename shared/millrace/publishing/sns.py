@@ -9,16 +9,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace import aws_names
-from millrace.aws_derived import SQS_BATCH
+from millrace.aws_batches import batches
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent, NotAllPublished, PublishError
 from millrace.publishing.checked import public_envelope
-
-#: A batch may hold 256 KiB, attributes among them (SNS, PublishBatch).
-MOST_BYTES = 250_000
-_ATTRIBUTES_BYTES = 1_000
 
 
 class SnsPublisher:
@@ -72,7 +68,7 @@ class SnsPublisher:
         """
         envelopes = [self._envelope(event, None, None) for event in events]
         failed: dict[str, PublishError] = {}
-        for batch in _batches(envelopes):
+        for batch in batches(envelopes, target=lambda each: each.type, text=Envelope.to_bytes):
             failed.update(self._send(batch))
         if failed:
             raise NotAllPublished(failed)
@@ -116,18 +112,3 @@ def _said(envelope: Envelope) -> dict[str, Any]:
     attributes = {"type": envelope.type, "id": envelope.id}
     typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
     return {"Message": envelope.to_bytes().decode(), "MessageAttributes": typed}
-
-
-def _batches(envelopes: Sequence[Envelope]) -> Iterable[list[Envelope]]:
-    """Batches of one type each, with at most ten entries and not too many bytes."""
-    by_type: dict[str, list[Envelope]] = {}
-    sizes: dict[str, int] = {}
-    for envelope in envelopes:
-        batch, size = by_type.setdefault(envelope.type, []), len(envelope.to_bytes()) + _ATTRIBUTES_BYTES
-        if batch and (len(batch) == SQS_BATCH or sizes[envelope.type] + size > MOST_BYTES):
-            yield list(batch)
-            batch.clear()
-            sizes[envelope.type] = 0
-        batch.append(envelope)
-        sizes[envelope.type] = sizes.get(envelope.type, 0) + size
-    yield from by_type.values()

@@ -14,7 +14,7 @@ from millrace.errors import InvalidEvent
 
 from tests.strategies import Free
 from tests.unit.workers.ingress.sqs import Inner
-from workers.outward import MOST_BYTES, Addresses, Answer, AwsSender, Outward, Target, batches
+from workers.outward import Addresses, Answer, AwsSender, Outward, Target
 from workers.received import GENERATION_HEADER, Delivery
 
 CATALOG = Catalog(
@@ -78,17 +78,6 @@ def test_every_queue_is_read_that_something_goes_out_of() -> None:
 def entry(tag: int, target: Target = TOPIC, size: int = 1) -> Outward:
     """One that is ready."""
     return Outward(tag=tag, target=target, text="x" * size, attributes={"id": str(tag)}, event_id=str(tag))
-
-
-def test_batches_are_of_one_target_and_bounded() -> None:
-    mixed = [entry(number, QUEUE if number % 2 else TOPIC) for number in range(30)]
-    large = [entry(100 + number, size=60_000) for number in range(9)]
-    found = batches([*mixed, *large])
-    assert sorted(one.tag for batch in found for one in batch) == sorted(one.tag for one in (*mixed, *large))
-    for batch in found:
-        assert len({one.target for one in batch}) == 1
-        assert len(batch) <= 10
-        assert sum(one.size for one in batch) <= MOST_BYTES
 
 
 class Aws:

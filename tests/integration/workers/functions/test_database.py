@@ -39,7 +39,7 @@ def function(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fun
     )
     made = make(settings)
     yield made
-    made.running.inbox._engine.dispose()  # type: ignore[attr-defined]
+    made.running.attempts.inbox._engine.dispose()  # type: ignore[attr-defined]
 
 
 @contextmanager

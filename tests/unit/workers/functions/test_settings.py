@@ -33,7 +33,7 @@ def test_all_there() -> None:
     """The function has its group's limits."""
     function = make(from_environment(GOOD))
     assert function.running.group.name == "parts"
-    assert function.running.lease > function.longest
+    assert function.running.attempts.lease > function.longest
 
 
 @pytest.mark.parametrize("missing", ["GROUP", "DEAD_QUEUE_URL", "INBOX_URL", "OUTBOX_TABLE"])

@@ -13,11 +13,11 @@ from millrace.envelope import MAX_BYTES, Envelope
 from millrace.errors import InvalidEvent
 
 from tests.strategies import ANY_JSON, ANY_TEXT, BODIES, TRUSTED, Free
-from tests.unit.workers.ingress.sqs import CATALOG, TOPIC, TRACE, by_sns, cloudevent, raw
+from tests.unit.workers.ingress.sqs import CATALOG, TRACE, by_sns, cloudevent, raw
 from workers.filing import letter_row, mark_of
 from workers.ingress.checking import Door, Prepared
 from workers.outgoing import CAUSE_HEADER, LETTER_HEADER
-from workers.received import Delivery, receive
+from workers.received import GENERATION_HEADER, Delivery, receive
 
 QUEUE = "millrace-test-in-any--thing"
 PLAIN = {"eventType": "ANY_THING", "text": "t"}
@@ -59,26 +59,20 @@ def test_the_guide_s_message_is_known_by_the_message_id_of_sns() -> None:
     assert envelope.data["text"] == "t"
 
 
-def test_a_plain_event_takes_the_producer_s_id_before_that_of_sns() -> None:
-    assert accepted(by_sns(PLAIN, id="mine")).id == "mine"
-
-
 def test_a_raw_plain_event_has_the_producer_s_id_only() -> None:
     envelope = accepted(raw(PLAIN, id="mine"))
     assert (envelope.id, envelope.source) == ("mine", f"/sqs/{QUEUE}")
     assert rejected(raw(PLAIN))[0] == "no id"
 
 
+def test_a_generation_is_not_asked_for_at_this_door() -> None:
+    message = raw(cloudevent(), generation="7")
+    assert GENERATION_HEADER not in prepared(message).message.headers
+    assert accepted(raw(cloudevent(), generation="x")).id == "e1"
+
+
 def test_an_alias_becomes_its_type() -> None:
     assert accepted(by_sns(cloudevent(type="ANY_THING"))).type == "any.thing"
-
-
-def test_the_trace_of_the_attribute_is_kept_unless_the_event_has_one() -> None:
-    assert accepted(by_sns(PLAIN, traceparent=TRACE)).traceparent == TRACE
-    assert accepted(raw(cloudevent(), traceparent=TRACE)).traceparent == TRACE
-    assert accepted(by_sns(PLAIN, traceparent="what")).traceparent is None
-    own = TRACE.replace("a", "c")
-    assert accepted(by_sns(cloudevent(traceparent=own), traceparent=TRACE)).traceparent == own
 
 
 @pytest.mark.parametrize(
@@ -103,13 +97,6 @@ def test_what_is_wrong_is_rejected_with_its_reason(event: str | dict[str, Any], 
     found, told = rejected(by_sns(event))
     assert found == cause
     assert error in told
-
-
-def test_an_event_at_the_limit_passes_whatever_its_escaping_costs_in_the_envelope_of_sns() -> None:
-    room = MAX_BYTES - 500
-    text = json.dumps(cloudevent(data={"text": '"' * (room // 2)}))
-    assert len(text) < MAX_BYTES < len(by_sns(text)["Body"])
-    accepted(by_sns(text))
 
 
 def test_a_plain_event_that_would_be_too_large_as_an_envelope_is_oversized() -> None:
@@ -144,6 +131,12 @@ def test_a_letter_of_bytes_without_a_type_is_of_the_type_that_comes_through_the_
     assert (row["type"], row["event_id"], row["source"]) == ("any.thing", None, f"/sqs/{QUEUE}")
 
 
+def test_half_a_character_is_refused_and_kept() -> None:
+    row = filed(by_sns(json.dumps({**PLAIN, "text": "\ud800"}, ensure_ascii=False)))
+    assert (row["cause"], row["event_id"], row["source"]) == ("invalid", "sns-1", "/sns/MyTopic")
+    assert b'"text": "\xed\xa0\x80"' in row["body"]
+
+
 def test_one_sqs_message_is_one_letter_and_another_another() -> None:
     bad = by_sns("no json")
     first, again = prepared(bad).message, prepared(bad).message
@@ -158,16 +151,6 @@ def test_the_mark_is_believed_where_only_we_write() -> None:
     assert mark_of(names.REJECTED, headers) == headers[LETTER_HEADER]
     assert mark_of(names.PARKED, headers) is None
     assert mark_of(names.REJECTED, {**headers, "x-death": []}) is None
-
-
-def test_what_looks_like_an_envelope_of_sns_and_is_none_is_read_as_an_event() -> None:
-    whole = {"Type": "Notification", "MessageId": "m", "TopicArn": TOPIC, "Message": json.dumps(PLAIN)}
-    assert accepted(raw(whole)).id == "m"
-    for name in ("MessageId", "TopicArn", "Message"):
-        assert rejected(raw({**whole, name: 7}))[0] == "invalid"
-    assert accepted(raw({**whole, "MessageId": ""}, id="mine") | {"Body": json.dumps(PLAIN)}).id == "mine"
-    assert rejected(raw({**whole, "MessageId": ""}))[0] == "no id"
-    assert accepted(raw({**whole, "TopicArn": "nonsense"})).source == f"/sqs/{QUEUE}"
 
 
 TEXTS = BODIES.map(lambda body: body.decode("utf-8", "replace")) | ANY_TEXT
