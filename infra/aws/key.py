@@ -8,6 +8,7 @@ from infra.aws.settings import AwsSettings
 from infra.aws.statements import ENCRYPT, Statement, allow_service, document
 
 #: What the account's administrators may do, by their IAM policies; without it nobody could manage the key any more.
+#: Who makes a table under the key needs all that DynamoDB will do with it, re-encryption among that.
 ADMINISTRATION = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -20,12 +21,15 @@ ADMINISTRATION = (
     "kms:EnableKeyRotation",
     "kms:Encrypt",
     "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
     "kms:ListGrants",
     "kms:ListKeyPolicies",
     "kms:ListResourceTags",
     "kms:PutKeyPolicy",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
     "kms:RevokeGrant",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
@@ -35,7 +39,16 @@ ADMINISTRATION = (
 )
 #: In a key's policy, and only there, this is the key itself.
 THIS_KEY = "*"
-LOG_USE = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey")
+#: What CloudWatch Logs asks for, word by word (logs, "Encrypt log data using AWS KMS").
+LOG_USE = (
+    "kms:Decrypt",
+    "kms:DescribeKey",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+)
 DELETION_DAYS = 30
 
 
@@ -64,7 +77,7 @@ def _statements(prefix: str, settings: AwsSettings) -> list[Statement]:
         "Resource": THIS_KEY,
     }
     ours = {"StringEquals": {"aws:SourceAccount": account}}
-    logs = aws_names.arn("logs", region, account, f"log-group:{aws_names.log_group(prefix, '*')}")
+    logs = aws_names.arn("logs", region, account, f"log-group:{aws_names.log_groups(prefix)}")
     of_ours = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": logs}}
     return [
         administrators,

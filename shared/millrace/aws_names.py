@@ -41,6 +41,12 @@ def log_group(prefix: str, name: str) -> str:
     return f"/aws/lambda/{function(prefix, name)}"
 
 
+def log_groups(prefix: str) -> str:
+    """A pattern of the log groups of all functions, for those too whose name had to be shortened."""
+    kept = MAX_FUNCTION_NAME - 11
+    return f"/aws/lambda/{_clean(prefix)[:kept]}{'-' if len(prefix) <= kept else ''}*"
+
+
 def inbox_table(prefix: str, name: str) -> str:
     """The DynamoDB table of a function's inbox."""
     return f"{function(prefix, name)}-inbox"
@@ -53,7 +59,7 @@ def outbox_table(prefix: str) -> str:
 
 def key_alias(prefix: str) -> str:
     """The alias of the stack's own KMS key."""
-    return f"alias/{prefix}"
+    return f"alias/{_clean(prefix)}"
 
 
 def alarm(queue: str, what: str) -> str:
@@ -86,4 +92,8 @@ def _short(name: str, longest: int) -> str:
     if len(name) <= longest and re.fullmatch(r"[A-Za-z0-9_-]+", name):
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:10]
-    return f"{re.sub(r'[^A-Za-z0-9_-]', '-', name)[: longest - 11]}-{digest}"
+    return f"{_clean(name)[: longest - 11]}-{digest}"
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_-]", "-", name)

@@ -1,6 +1,7 @@
 """Names at AWS: allowed there, told apart, and the same each time."""
 
 import re
+from fnmatch import fnmatchcase
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +23,8 @@ def test_every_name_is_one_that_aws_takes(prefix: str, type_: str, function: str
         assert QUEUE.fullmatch(aws_names.dead_queue(queue))
     assert FUNCTION.fullmatch(aws_names.function(prefix, function))
     assert re.fullmatch(r"[A-Za-z0-9_.-]{3,255}", aws_names.inbox_table(prefix, function))
+    assert re.fullmatch(r"alias/[A-Za-z0-9/_-]{1,250}", aws_names.key_alias(prefix))
+    assert fnmatchcase(aws_names.log_group(prefix, function), aws_names.log_groups(prefix))
 
 
 @given(PREFIXES, st.lists(TYPES, min_size=2, max_size=2, unique=True))

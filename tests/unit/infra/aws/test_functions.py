@@ -1,6 +1,7 @@
 """What functions have, with and without the Lambda service, with a database, with a key of the stack's own."""
 
 import json
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,11 @@ def test_a_key_of_its_own_encrypts_all_and_sns_may_use_it(recorded: Record, pack
     assert sns["Principal"] == {"Service": "sns.amazonaws.com"}
     assert sns["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
     assert sns["Condition"] == {"StringEquals": {"aws:SourceAccount": "123456789012"}}
+    logs = statements(key["policy"])["Logs"]
+    pattern = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
+    groups = of(recording, graph.LOG_GROUP)
+    assert groups
+    assert all(fnmatchcase(graph.arn("logs", f"log-group:{name}"), pattern) for name in groups)
     for type_ in (graph.QUEUE, graph.TOPIC):
         assert {one["kmsMasterKeyId"] for one in of(recording, type_).values()} == {alias}
     encrypted: dict[str, Any] = {
