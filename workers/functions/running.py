@@ -51,7 +51,9 @@ class Running:
     def _invalid(self, record: Record, error: InvalidEvent) -> Settled:
         cause = cause_of(error, record.content)
         letter = hashlib.sha256(json.dumps([self.group.name, record.mark, cause]).encode()).hexdigest()
-        self.queues.bury(record.text, Failure(cause=cause, error=str(error)), letter=letter)
+        # A replay of this letter must be newer than what the inbox may have on record of the event.
+        generation = 0 if isinstance(record.content, InvalidEvent) else record.content.generation
+        self.queues.bury(record.text, Failure(cause=cause, error=str(error)), letter=letter, generation=generation)
         return Settled(Report("invalid", note=str(error)))
 
     def _claimed(self, event: Received, owner: str) -> Settled:

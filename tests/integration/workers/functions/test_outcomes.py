@@ -198,6 +198,18 @@ def test_a_replay_reopens_a_dead_letter(parts: World) -> None:
     assert [letter["cause"] for letter in parts.letters()] == ["invalid"]
 
 
+def test_a_replay_that_meets_an_older_release_can_be_replayed_again(parts: World) -> None:
+    """Its letter keeps the generation: another replay from it opens the inbox, which knows the one before."""
+    event = cloud_event("1", "bolt", "is permanent")
+    parts.send(event, generation="1")
+    call(parts)
+    parts.letters()
+    parts.send(cloud_event("1", "bolt", "is permanent", dataschema="urn:millrace:part.seen:2"), generation="2")
+    call(parts)
+    (letter,) = parts.letters()
+    assert (letter["cause"], letter["generation"]) == ("unknown dataschema", "2")
+
+
 def test_a_discarded_event(parts: World) -> None:
     """Its reason is on record, and it is settled."""
     parts.send(cloud_event("1", "bolt", "discards"))
