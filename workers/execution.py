@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from workers import verdicts
 from workers.database import is_outage
 from workers.outcomes import Report
-from workers.outgoing import Failure, delayed, event_letter
+from workers.outgoing import EXHAUSTED, PERMANENT, Failure, delayed, event_letter
 from workers.overrun import Overran, interrupted_after, overrun_behind
 from workers.received import Received
 from workers.runtime import Runtime
@@ -61,7 +61,7 @@ class Execution:
                 return self._conflict()
             case verdicts.Exhausted(held, last):
                 lost = last or "the worker was lost or overran its time each time"
-                return self._bury(held, Failure(cause="attempts exhausted", error=lost, attempts=held.attempt), 0.0)
+                return self._bury(held, Failure(cause=EXHAUSTED, error=lost, attempts=held.attempt), 0.0)
 
     def _claim(self) -> verdicts.Verdict:
         runtime = self.runtime
@@ -101,7 +101,7 @@ class Execution:
         stack = "".join(traceback.format_exception(error))
         retry = self.runtime.group.retry
         if isinstance(error, Permanent) or held.attempt >= retry.attempts:
-            cause = "permanent" if isinstance(error, Permanent) else "attempts exhausted"
+            cause = PERMANENT if isinstance(error, Permanent) else EXHAUSTED
             return self._bury(held, Failure(cause=cause, error=text, stack=stack, attempts=held.attempt), milliseconds)
         seconds = retry.delay_after(held.attempt)
         self._send(self._delayed(seconds, begun=True))

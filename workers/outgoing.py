@@ -19,6 +19,8 @@ LETTER_HEADER = "x-millrace-letter"
 SOURCE_HEADER = "x-millrace-source"
 #: On what waits for another try: a worker may have begun it. Only groups' users can write to the delays.
 BEGUN_HEADER = "x-millrace-begun"
+#: The causes of a handler's own failure.
+PERMANENT, EXHAUSTED = "permanent", "attempts exhausted"
 #: A stack is cut to its end, where the error is; AMQP headers must fit one frame.
 MAX_STACK = 8_000
 MAX_ERROR = 1_000
@@ -72,8 +74,12 @@ def event_letter(envelope: Envelope, group: str, failure: Failure, *, generation
 
 
 def event_letter_key(envelope: Envelope, group: str, failure: Failure, *, generation: int, fingerprint: str) -> str:
-    """What tells an event's dead letter from every other: the same for the same failure of the same event."""
-    known = json.dumps([group, envelope.source, envelope.id, fingerprint, generation, failure.cause])
+    """What tells an event's dead letter from every other: the same for the same end of the same event.
+
+    A permanent failure that was sent but not recorded is found later with no attempt left: it is the same end.
+    """
+    end = EXHAUSTED if failure.cause == PERMANENT else failure.cause
+    known = json.dumps([group, envelope.source, envelope.id, fingerprint, generation, end])
     return hashlib.sha256(known.encode()).hexdigest()
 
 

@@ -14,7 +14,7 @@ from millrace.errors import Discard, HandlerError, Permanent
 from workers.functions.inboxes import FunctionInbox
 from workers.handling import Handler
 from workers.outcomes import Report
-from workers.outgoing import Failure
+from workers.outgoing import EXHAUSTED, PERMANENT, Failure
 from workers.overrun import Overran, overrun_behind
 from workers.received import Received
 from workers.storable import error_line
@@ -64,7 +64,7 @@ class Attempts:
             return self.out(error, round(self.lease))
         text, attempt = error_line(error), held.attempt
         if isinstance(error, Permanent) or attempt >= self.group.retry.attempts:
-            cause = "permanent" if isinstance(error, Permanent) else "attempts exhausted"
+            cause = PERMANENT if isinstance(error, Permanent) else EXHAUSTED
             stack = "".join(traceback.format_exception(error))
             failure = Failure(cause=cause, error=text, stack=stack, attempts=attempt)
             return self.bury(event, held, failure, milliseconds)

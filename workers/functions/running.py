@@ -13,7 +13,7 @@ from workers.functions.attempts import Attempts, Settled
 from workers.functions.queues import Queues
 from workers.functions.records import Record
 from workers.outcomes import Report
-from workers.outgoing import Failure, event_letter_key
+from workers.outgoing import EXHAUSTED, Failure, event_letter_key
 from workers.received import Received
 from workers.verdicts import Busy, Claim, Conflict, Duplicate, Exhausted, Request, Verdict
 
@@ -73,7 +73,7 @@ class Running:
                 return self._conflict(event)
             case Exhausted(held, last):
                 lost = last or "the function was lost or overran its time each time"
-                failure = Failure(cause="attempts exhausted", error=lost, attempts=held.attempt)
+                failure = Failure(cause=EXHAUSTED, error=lost, attempts=held.attempt)
                 return self.attempts.bury(event, held, failure)
 
     def _claim(self, event: Received, owner: str) -> Verdict:

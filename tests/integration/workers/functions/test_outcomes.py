@@ -181,6 +181,7 @@ def test_a_dead_letter_that_was_not_recorded(parts: World) -> None:
     (second,) = parts.letters()
     assert parts.effects() == []
     assert (second["cause"], second["error"]) == ("attempts exhausted", first["error"])
+    assert second["letter"] == first["letter"], "they are one letter in the table"
     assert state(parts, "1")[0] == "dead-lettered"
 
 
