@@ -11,6 +11,7 @@ from millrace.declarations import Catalog
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent
 
+from workers.functions.queues import sendable
 from workers.received import Delivery, Received, receive
 
 #: What AWS answers to a message that it will never take, whoever sends it and whenever.
@@ -78,7 +79,7 @@ class Addresses:
         if target is None:
             raise InvalidEvent("type", f"must be a forwarded event type, got {envelope.type!r}")
         attributes = _attributes(envelope, received, target)
-        text = envelope.to_bytes().decode()
+        text = sendable(envelope.to_bytes().decode())
         return Outward(tag=tag, target=target, text=text, attributes=attributes, event_id=envelope.id)
 
 
