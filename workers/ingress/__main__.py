@@ -16,6 +16,7 @@ from millrace.declarations import Catalog
 
 from workers.aws_clients import aws_client
 from workers.ingress.checking import Door, Prepared
+from workers.ingress.lambda_letters import told
 from workers.ingress.queues import SqsMessage, SqsQueue
 from workers.ingress.readers import HELPERS, Readers
 from workers.ingress.reasons import function_letter, poison
@@ -70,7 +71,7 @@ def _poison(message: SqsMessage, *, queue: str, expected: str) -> Prepared:
 
 
 def _function_letter(message: SqsMessage, *, function: str, queue: str, catalog: Catalog) -> Prepared:
-    letter = function_letter(message, function, queue, catalog)
+    letter = function_letter(told(message), function, queue, catalog)
     return Prepared(letter, str(letter.headers[CAUSE_HEADER]))
 
 
