@@ -10,6 +10,7 @@ from millrace import aws_names, names
 from millrace.declarations import Catalog
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent
+from millrace.functions import PlainFunction
 
 from workers.functions.queues import sendable
 from workers.received import Delivery, Received, receive
@@ -60,6 +61,14 @@ class Addresses:
             )
             for function in catalog.functions
         }
+        #: The topics of functions that SNS calls: they know nothing but what SNS sends.
+        self._called_by_sns = {
+            names.group_queue(one.name): aws_names.arn(
+                "sns", region, account, aws_names.topic(prefix, catalog.event(one.handles.event_type))
+            )
+            for one in catalog.functions
+            if isinstance(one, PlainFunction)
+        }
 
     @property
     def queues(self) -> tuple[str, ...]:
@@ -79,8 +88,28 @@ class Addresses:
         if target is None:
             raise InvalidEvent("type", f"must be a forwarded event type, got {envelope.type!r}")
         attributes = _attributes(envelope, received, target)
-        text = sendable(envelope.to_bytes().decode())
+        topic = self._called_by_sns.get(queue)
+        text = sendable(envelope.to_bytes().decode() if topic is None else _as_sns_sends_it(received, topic))
         return Outward(tag=tag, target=target, text=text, attributes=attributes, event_id=envelope.id)
+
+
+def _as_sns_sends_it(received: Received, topic: str) -> str:
+    """SNS's envelope, the event in it in the shape that its producer used: the plain one bears the door's source."""
+    envelope, message = received.envelope, received.envelope.to_bytes().decode()
+    if envelope.source == f"/sns/{topic.rpartition(':')[2]}":
+        fields = received.payload.model_dump(mode="json", by_alias=True, exclude_none=True)
+        message = json.dumps({"eventType": envelope.type, **fields})
+    given = {"traceparent": envelope.traceparent} if envelope.traceparent else {}
+    attributes = {name: {"Type": "String", "Value": value} for name, value in given.items()}
+    return json.dumps(
+        {
+            "Type": "Notification",
+            "MessageId": envelope.id,
+            "TopicArn": topic,
+            "Message": message,
+            "MessageAttributes": attributes,
+        }
+    )
 
 
 def _attributes(envelope: Envelope, received: Received, target: Target) -> dict[str, str]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from millrace import names
-from millrace.declarations import Catalog, Event, LambdaGroup, Topic
-from millrace.envelope import Envelope
+from millrace.declarations import Catalog, Event, LambdaGroup, PlainFunction, Topic
+from millrace.envelope import Envelope, seal
 from millrace.errors import InvalidEvent
+from millrace.events import UserSignedUp
 
+from operations.local.lambda_events import sns_event
 from tests.strategies import Free
 from tests.unit.workers.ingress.sqs import Inner
 from workers.outward import Addresses, Answer, AwsSender, Outward, Target
@@ -73,6 +76,29 @@ def test_a_replay_goes_to_its_function_with_its_generation() -> None:
     found = outward("audit", names.GROUPS, headers={GENERATION_HEADER: 3})
     assert found is not None
     assert (found.target, found.attributes["generation"]) == (QUEUE, "3")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("/sns/MyTopic", {"eventType": "user.signed_up", "userId": "12345"}),
+        ("/web", None),
+    ],
+)
+def test_a_replay_reaches_a_plain_function_as_sns_would_call_it(source: str, message: dict[str, Any] | None) -> None:
+    """In the shape that its producer used: with the names of the plain shape, or as the envelope that it was."""
+    catalog = Catalog(
+        events=[Event(UserSignedUp, public=Topic("MyTopic"))],
+        groups=[],
+        functions=[PlainFunction("guide", handles=UserSignedUp, handler="guide.handler")],
+    )
+    addresses = Addresses(catalog, "p", "eu-west-1", "1", frozenset())
+    body = seal(UserSignedUp(user_id="12345"), source=source, id="m1").to_bytes()
+    found = addresses.outward(7, "guide", Delivery(body, None, {GENERATION_HEADER: 1}, {}, names.GROUPS))
+    assert found is not None
+    (record,) = sns_event(found.text, "s")["Records"]
+    assert json.loads(record["Sns"]["Message"]) == (message or json.loads(body))
+    assert (record["Sns"]["MessageId"], record["Sns"]["TopicArn"]) == ("m1", "arn:aws:sns:eu-west-1:1:MyTopic")
 
 
 @pytest.mark.parametrize("type_", ["inner.thing", "some.thing"])
