@@ -92,8 +92,14 @@ class Readers:
         thread = threading.Thread(target=self._help, args=(intake,), daemon=True)
         with self._lock:
             self._threads = [one for one in self._threads if one.is_alive() or one.ident is None]
+            try:
+                thread.start()
+            except RuntimeError as error:  # no more threads to be had: the queue's own reader goes on alone
+                self._helpers.release()
+                self._troubles.note("helpers", error)
+                return
+            self._troubles.over("helpers")
             self._threads.append(thread)
-            thread.start()
 
     def _help(self, intake: Intake) -> None:
         try:
