@@ -21,8 +21,8 @@ from millrace.publishing.sender import Sender
 from prometheus_client import Counter, Gauge
 
 from workers.aws_clients import aws_client
-from workers.functions.outbox import age_of, key_of, message_of
-from workers.functions.outbox_table import OutboxTable
+from workers.functions.outbox import Item, age_of, key_of, message_of
+from workers.functions.outbox_table import Key, OutboxTable
 from workers.service import run_service
 from workers.settings import Settings
 from workers.watchdog import Watchdog
@@ -65,16 +65,28 @@ class DynamoRelay:
         self._step = step
         #: until when, on this process's monotonic clock
         self._aside: dict[str, float] = {}
+        #: all up to this one stands aside
+        self._after: Key | None = None
+        #: whether the last round found nothing to send, and there may be more behind what it has seen
+        self.looks_on = False
 
     def round(self) -> tuple[int, bool]:
         """Send what waits, oldest first; gives how many were sent, and whether the broker is out."""
         self._step("reading the outbox")
         now = time.monotonic()
-        self._aside = {name: until for name, until in self._aside.items() if until > now}
-        found = self._table.oldest(lambda items: any(self._free(each) for each in map(_waiting, items)))
-        WAITING.set(len(found))
-        LAG.set(age_of(found[0]) if found else 0.0)
+        aside = {name: until for name, until in self._aside.items() if until > now}
+        if not aside.keys() >= self._aside.keys():
+            self._after = None  # something is due again: from the oldest on
+        self._aside = aside
+        from_the_oldest = self._after is None
+        found, more = self._table.oldest(self._any_free, self._after)
+        if from_the_oldest:
+            WAITING.set(len(found))
+            LAG.set(age_of(found[0]) if found else 0.0)
         ready = [each for each in map(_waiting, found) if self._free(each)]
+        self.looks_on = not ready and more is not None
+        if self.looks_on:
+            self._after = more
         sent = 0
         for wave in waves(ready):
             still = [each for each in wave if self._free(each)]
@@ -88,6 +100,9 @@ class DynamoRelay:
             if self._failed([(each, error) for each, error in zip(still, results, strict=True) if error is not None]):
                 return sent, True
         return sent, False
+
+    def _any_free(self, items: Sequence[Item]) -> bool:
+        return any(self._free(each) for each in map(_waiting, items))
 
     def _free(self, waiting: Waiting) -> bool:
         return waiting.name not in self._aside
@@ -139,7 +154,7 @@ def run(settings: Settings, stopping: threading.Event) -> None:
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                     continue
                 pause = FIRST_PAUSE_SECONDS
-                if not sent:
+                if not sent and not relay.looks_on:
                     stopping.wait(POLL_SECONDS)
     finally:
         sender.close()

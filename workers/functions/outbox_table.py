@@ -15,6 +15,9 @@ MOST_PAGES = 10
 _DELETED_AT_ONCE = 25
 _TRIES = 5
 
+#: The key of an item, as DynamoDB's client takes and gives it.
+Key = dict[str, Any]
+
 
 class OutboxTable:
     """One table; its methods raise what boto3 raises."""
@@ -23,10 +26,14 @@ class OutboxTable:
         self._client = client
         self._name = name
 
-    def oldest(self, enough: Callable[[Sequence[Item]], bool]) -> list[Item]:
-        """The oldest items, for sure, page by page until one is enough; in order of time."""
+    def oldest(
+        self, enough: Callable[[Sequence[Item]], bool], after: Key | None = None
+    ) -> tuple[list[Item], Key | None]:
+        """The oldest items (behind one, if its key is given), for sure, page by page until one is enough; by time.
+
+        Beside them the key of the last, if there may be more behind it.
+        """
         found: list[Item] = []
-        after: dict[str, Any] = {}
         for _ in range(MOST_PAGES):
             answer = self._client.query(
                 TableName=self._name,
@@ -34,15 +41,15 @@ class OutboxTable:
                 ExpressionAttributeValues={":shard": {"S": SHARD}},
                 ConsistentRead=True,
                 Limit=PAGE,
-                **after,
+                **({"ExclusiveStartKey": after} if after else {}),
             )
             found += answer["Items"]
-            if "LastEvaluatedKey" not in answer or enough(answer["Items"]):
+            after = answer.get("LastEvaluatedKey")
+            if after is None or enough(answer["Items"]):
                 break
-            after = {"ExclusiveStartKey": answer["LastEvaluatedKey"]}
-        return found
+        return found, after
 
-    def delete(self, keys: Sequence[dict[str, Any]]) -> None:
+    def delete(self, keys: Sequence[Key]) -> None:
         """Delete items; what DynamoDB does not get done in a few tries is sent again, and absorbed by its id."""
         for first in range(0, len(keys), _DELETED_AT_ONCE):
             left = [{"DeleteRequest": {"Key": key}} for key in keys[first : first + _DELETED_AT_ONCE]]
