@@ -20,14 +20,8 @@ from infra.aws.topic import EventTopic
 RUNTIME = "python3.12"
 ARCHITECTURE = "x86_64"
 HANDLER = "workers.aws_lambda.lambda_handler"
-#: A claim and its outcome are single rows; they are written together with rows of the outbox.
-INBOX_USE = (
-    "dynamodb:ConditionCheckItem",
-    "dynamodb:DescribeTable",
-    "dynamodb:GetItem",
-    "dynamodb:PutItem",
-    "dynamodb:UpdateItem",
-)
+#: A claim and its outcome are updates of one row, under conditions; who could put one would need no condition.
+INBOX_USE = ("dynamodb:GetItem", "dynamodb:UpdateItem")
 
 
 class GroupFunction(pulumi.ComponentResource):
