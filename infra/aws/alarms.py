@@ -17,12 +17,25 @@ def late_alarm(queue: str, account: Account, parent: pulumi.Resource) -> None:
 
 
 def dead_alarm(dead: str, account: Account, parent: pulumi.Resource) -> None:
-    """Rings when anything lies in a dead-letter queue."""
-    _alarm(dead, "letters", "ApproximateNumberOfMessagesVisible", 0, f"dead letters in {dead}", account, parent)
+    """Ring when anything lies in a dead-letter queue, and when the ingress has taken something out of it.
+
+    What lies there is counted once a minute: of what the ingress takes within seconds, the first alarm seldom knows.
+    """
+    _alarm(dead, "letters", "ApproximateNumberOfMessagesVisible", 0, f"dead letters lie in {dead}", account, parent)
+    what = f"dead letters of {dead} were taken to the letters: `millrace dead-letters list` and `rejected list`"
+    _alarm(dead, "taken", "NumberOfMessagesReceived", 0, what, account, parent, statistic="Sum")
 
 
 def _alarm(
-    queue: str, word: str, metric: str, threshold: int, description: str, account: Account, parent: pulumi.Resource
+    queue: str,
+    word: str,
+    metric: str,
+    threshold: int,
+    description: str,
+    account: Account,
+    parent: pulumi.Resource,
+    *,
+    statistic: str = "Maximum",
 ) -> None:
     name = aws_names.alarm(queue, word)
     topic = account.settings.alarm_topic
@@ -33,7 +46,7 @@ def _alarm(
         namespace="AWS/SQS",
         metric_name=metric,
         dimensions={"QueueName": queue},
-        statistic="Maximum",
+        statistic=statistic,
         period=PERIOD_SECONDS,
         evaluation_periods=1,
         comparison_operator="GreaterThanThreshold",

@@ -63,7 +63,7 @@ def key_alias(prefix: str) -> str:
 
 
 def alarm(queue: str, what: str) -> str:
-    """The CloudWatch alarm about a queue: that it is `late`, or, of a dead-letter queue, that there are `letters`."""
+    """The CloudWatch alarm about a queue: that it is `late`; of dead letters, that `letters` lie or were `taken`."""
     return f"{queue}-{what}"
 
 

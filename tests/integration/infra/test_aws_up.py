@@ -59,7 +59,7 @@ def expected(prefix: str) -> set[str]:
         *(f"dynamodb TableNames {table}" for table in tables),
         *(f"iam Policies {aws_names.access_policy(prefix, one)}" for one in ("ingress", "egress", "relay")),
         *(f"cloudwatch MetricAlarms {aws_names.alarm(queue, 'late')}" for queue in queues),
-        *(f"cloudwatch MetricAlarms {aws_names.alarm(queue, 'letters')}" for queue in dead),
+        *(f"cloudwatch MetricAlarms {aws_names.alarm(queue, what)}" for queue in dead for what in ("letters", "taken")),
     }
 
 
@@ -153,7 +153,10 @@ def test_an_event_type_and_functions_that_left_are_removed(aws_stack: StackUnder
         *(f"sqs QueueUrls {queue}" for queue in (door, aws_names.dead_queue(door))),
         *(f"iam Policies {aws_names.access_policy(prefix, one)}" for one in ("ingress", "egress")),
         f"cloudwatch MetricAlarms {aws_names.alarm(door, 'late')}",
-        f"cloudwatch MetricAlarms {aws_names.alarm(aws_names.dead_queue(door), 'letters')}",
+        *(
+            f"cloudwatch MetricAlarms {aws_names.alarm(aws_names.dead_queue(door), what)}"
+            for what in ("letters", "taken")
+        ),
     }
     assert aws_stack.up(SMALLER).total == 0
 
