@@ -8,7 +8,7 @@ from millrace.declarations import Catalog, LambdaGroup
 from millrace.envelope import fingerprint
 from millrace.errors import InvalidEvent
 
-from workers.admission import cause_of, received
+from workers.admission import cause_of, number, received
 from workers.functions.attempts import Attempts, Settled
 from workers.functions.queues import Queues
 from workers.functions.records import Record
@@ -52,7 +52,7 @@ class Running:
         cause = cause_of(error, record.content)
         letter = hashlib.sha256(json.dumps([self.group.name, record.mark, cause]).encode()).hexdigest()
         # A replay of this letter must be newer than what the inbox may have on record of the event.
-        generation = 0 if isinstance(record.content, InvalidEvent) else record.content.generation
+        generation = number(record.content.generation or "0") or 0
         self.queues.bury(record.text, Failure(cause=cause, error=str(error)), letter=letter, generation=generation)
         return Settled(Report("invalid", note=str(error)))
 

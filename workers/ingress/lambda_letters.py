@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from workers.ingress.reasons import UNDELIVERED
-from workers.ingress.shapes import text_attributes
+from workers.notification import texts
 from workers.outgoing import EXHAUSTED
 
 
@@ -18,7 +18,7 @@ def told(message: Mapping[str, Any]) -> Mapping[str, Any]:
 
     https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html#invocation-dlq
     """
-    given = text_attributes(message)
+    given = texts(message.get("MessageAttributes"))
     if "cause" in given or not {"ErrorCode", "ErrorMessage"} & given.keys():
         return message
     inner = _called_with(str(message.get("Body", "")))
