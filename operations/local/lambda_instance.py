@@ -25,7 +25,7 @@ log = structlog.get_logger("millrace.lambda")
 
 #: How often it is looked whether a process that has not answered is still there.
 LOOK_SECONDS = 0.05
-#: Lambda gives a function ten seconds to be imported.
+#: Lambda gives a function ten seconds to be imported, and, if that was not enough, those of its first call.
 INIT_SECONDS = 10.0
 #: Of this process's environment, what a function's process needs to run at all; nothing else is handed on.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
@@ -59,7 +59,6 @@ class Instance:
         self._api: RuntimeApi | None = None
         self._delay = FIRST_DELAY
         self._not_before = 0.0
-        self._called = False
 
     @property
     def pid(self) -> int | None:
@@ -74,12 +73,9 @@ class Instance:
         """Call the function and give its answer; raises CallFailed."""
         self._ensure_started()
         assert self._api is not None
-        limit = self._function.timeout + (0.0 if self._called else INIT_SECONDS)
-        deadline = time.time() + limit
-        invocation = Invocation(json.dumps(event).encode(), round(deadline * 1000), self._function.arn)
+        invocation = Invocation(json.dumps(event).encode(), self._function.timeout, self._function.arn)
         self._api.begin(invocation)
-        self._wait(invocation, time.monotonic() + limit)
-        self._called = True
+        self._wait(invocation, time.monotonic() + INIT_SECONDS + self._function.timeout)
         self._delay = FIRST_DELAY
         if invocation.error is not None:
             raise CallFailed(invocation.error)
@@ -120,18 +116,19 @@ class Instance:
                 start_new_session=True,
                 preexec_fn=dies_with_parent(signal.SIGKILL),  # noqa: PLW1509 (one at a time)
             )
-        self._called = False
         log.info("function started", function=function.name, pid=self._process.pid)
 
-    def _wait(self, invocation: Invocation, until: float) -> None:
+    def _wait(self, invocation: Invocation, take_by: float) -> None:
         assert self._process is not None
         while not invocation.over.wait(LOOK_SECONDS):
             if self._process.poll() is not None and not invocation.over.is_set():
                 raise CallFailed(self._lost())
-            if time.monotonic() > until:
+            ends_at = invocation.ends_at
+            if time.monotonic() > (take_by if ends_at is None else ends_at):
                 self._end("ran into its time-out")
                 self._back_off()
-                raise CallFailed(f"time-out after {self._function.timeout:.0f} s")
+                what = "it was not imported" if ends_at is None else f"time-out after {self._function.timeout:.0f} s"
+                raise CallFailed(what)
 
     def _lost(self) -> str:
         """The process has ended by itself: say how, and let the next one wait a little."""

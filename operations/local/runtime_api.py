@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,15 +23,25 @@ _ROOT = "/2018-06-01/runtime"
 
 @dataclass
 class Invocation:
-    """One call: `answer` and `error` are there once `over` is set."""
+    """One call: `answer` and `error` are there once `over` is set.
+
+    Its `seconds` begin when the process takes it: `ends_at` is on the monotonic clock, None until then.
+    """
 
     event: bytes
-    deadline_ms: int
+    seconds: float
     arn: str
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     over: threading.Event = field(default_factory=threading.Event)
     answer: Any = None
     error: str | None = None
+    deadline_ms: int = 0
+    ends_at: float | None = None
+
+    def begin(self) -> None:
+        """Its time runs from now on."""
+        self.deadline_ms = round((time.time() + self.seconds) * 1000)  # the process has no clock but the wall's
+        self.ends_at = time.monotonic() + self.seconds
 
 
 class RuntimeApi:
@@ -67,6 +78,8 @@ class RuntimeApi:
             while self._next is None and not self._closed:
                 self._changed.wait()
             self._running, self._next = self._next, None
+            if self._running is not None:
+                self._running.begin()
             return self._running
 
     def end(self, id_: str, *, answer: Any = None, error: str | None = None) -> bool:
