@@ -95,7 +95,7 @@ class Attempts:
         """The store cannot be reached: no attempt is counted; without `seconds` the message waits its queue's time."""
         if not self.inbox.is_outage(error):
             raise error
-        note = f"the store cannot be reached: {type(error).__name__}"
+        note = f"the store cannot be reached: {error_line(error)}"
         return Settled(Report("waiting", note=note, delay=seconds), again=True)
 
 

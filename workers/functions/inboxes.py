@@ -81,9 +81,12 @@ class DynamoInbox:
             asked.envelope, asked.group, failure, generation=received.generation, fingerprint=asked.fingerprint
         )
         body = asked.envelope.to_bytes().decode()
-        self._queues.bury(body, failure, letter=letter, generation=received.generation)
+        try:
+            self._queues.bury(body, failure, letter=letter, generation=received.generation)
+        except AWS_ERRORS as error:
+            raise StoreUnavailable(f"SQS takes no dead letter: {error}"[:300]) from error
         self._store.complete(held, outcome)
 
     def is_outage(self, error: Exception) -> bool:
-        """Whether DynamoDB, or SQS, gave no answer."""
-        return isinstance(error, (StoreUnavailable, *AWS_ERRORS))
+        """Whether DynamoDB, or SQS, gave no answer to us; what the handler called itself is its own failure."""
+        return isinstance(error, StoreUnavailable)

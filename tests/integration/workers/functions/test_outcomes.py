@@ -16,6 +16,7 @@ from tests.integration.workers.functions.world import Context, World, cloud_even
 from workers.aws_lambda import Function, MustComeAgain
 from workers.functions.inboxes import DynamoInbox
 from workers.functions.outbox import message_of
+from workers.functions.records import records_of
 from workers.stores.store import Outcome, StoreUnavailable
 
 
@@ -143,6 +144,27 @@ def test_attempts_are_exhausted(parts: World) -> None:
     (letter,) = parts.letters()
     assert (letter["cause"], letter["error"], letter["attempts"]) == ("attempts exhausted", "RuntimeError: never", "3")
     assert state(parts, "1") == ("dead-lettered", 3)
+
+
+def test_what_a_handler_calls_at_aws_is_its_own_failure(parts: World) -> None:
+    """No outage of the inbox: it is retried as any failure is, and its dead letter says what it was."""
+    parts.send(cloud_event("1", "bolt", "is refused by AWS"))
+    call(parts)
+    assert state(parts, "1") == ("retrying", 1)
+    until_settled(parts)
+    (letter,) = parts.letters()
+    assert (letter["cause"], letter["attempts"]) == ("attempts exhausted", "3")
+    assert "AccessDenied" in letter["error"]
+
+
+def test_a_dead_letter_that_sqs_does_not_take(parts: World) -> None:
+    """The event stays, no handler runs again, and it is said who refused."""
+    parts.send(cloud_event("1", "bolt", "is permanent"))
+    function = parts.function(dead_queue_url=f"{parts.dead}-gone")
+    (record,) = records_of({"Records": parts.receive()})
+    settled = function.running.handle(record, "owner")
+    assert (settled.again, state(parts, "1")) == (True, ("running", 3))
+    assert "SQS takes no dead letter" in (settled.report.note or "")
 
 
 def test_a_permanent_failure(parts: World) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from botocore.exceptions import ClientError
 from millrace.errors import Discard, Permanent
 
 from tests.integration.workers.functions.catalog import PartSeen, PartStored
@@ -26,6 +27,8 @@ def store_part(event: PartSeen, work: EventWork) -> None:
             raise RuntimeError("not yet")
         case "fails":
             raise RuntimeError("never")
+        case "is refused by AWS":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not yours"}}, "GetObject")
         case "is permanent":
             raise Permanent("it is broken\x00")
         case "discards":
