@@ -12,8 +12,8 @@ from infra.aws.statements import DECRYPT, ENCRYPT, RECEIVE, SEND, Statement, all
 
 TAKE = (*RECEIVE, "sqs:GetQueueUrl")
 SEND_BY_NAME = ("sqs:GetQueueUrl", *SEND)
-#: An IAM policy has at most 6,144 characters; ARNs of queues have at most 125.
-RESOURCES_PER_POLICY = 40
+#: An IAM policy has at most 6,144 characters (white space aside): so many for ARNs leave room for all else.
+ARNS_PER_POLICY = 5_000
 
 
 class Access(pulumi.ComponentResource):
@@ -47,14 +47,23 @@ def _parts(statements: Sequence[Statement]) -> list[list[Statement]]:
     parts: list[list[Statement]] = []
     room = 0
     for statement in statements:
-        for start in range(0, len(statement["Resource"]), RESOURCES_PER_POLICY):
-            some = statement["Resource"][start : start + RESOURCES_PER_POLICY]
-            if len(some) > room:
+        some: list[pulumi.Input[str]] = []
+        for resource in statement["Resource"]:
+            size = _size(resource)
+            if size > room:
+                if some:
+                    parts[-1].append({**statement, "Resource": some})
                 parts.append([])
-                room = RESOURCES_PER_POLICY
-            parts[-1].append({**statement, "Resource": some})
-            room -= len(some)
+                some, room = [], ARNS_PER_POLICY
+            some.append(resource)
+            room -= size
+        parts[-1].append({**statement, "Resource": some})
     return parts
+
+
+def _size(resource: pulumi.Input[str]) -> int:
+    """How many characters an ARN takes in a policy; that of a key, which is known only once it is made, takes 75."""
+    return (len(resource) if isinstance(resource, str) else 75) + len('"", ')
 
 
 def _ingress(catalog: Catalog, account: Account) -> Iterable[Statement]:

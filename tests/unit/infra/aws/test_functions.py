@@ -216,6 +216,21 @@ def test_a_large_catalog_has_several_policies_that_iam_takes(recorded: Record) -
     assert len(recording.outputs["awsPolicies"]["ingress"]) == len(policies)
 
 
+def test_topics_with_long_names_fit_into_policies_too(recorded: Record, package: str) -> None:
+    """A topic's name may have 256 characters, a queue's 80."""
+    long = [f"{number:03d}{'x' * 253}" for number in range(40)]
+    events = [
+        Event(each.payload, forwarded=Topic(name)) for each, name in zip(catalog_of(40).events, long, strict=True)
+    ]
+    recording = recorded(Catalog(events=events, groups=[]), lambda_service=True, package=package, customer_key=True)
+    policies = of(recording, graph.POLICY)
+    assert all(len(one["policy"]) <= 6_144 for one in policies.values())
+    may = [one for policy in policies.values() for one in statements(policy["policy"]).values()]
+    topics = sorted(arn("sns", name) for name in long)
+    assert sorted(each for one in may if one["Sid"] == "Forward" for each in one["Resource"]) == topics
+    assert [one["Sid"] for one in may].count("Key") == 1
+
+
 def test_a_process_with_nothing_to_do_has_no_policy(recorded: Record) -> None:
     forwarding = Catalog(events=[Event(AccountCreated, forwarded=Topic())], groups=[])
     assert of(recorded(forwarding), graph.POLICY).keys() == {"millrace-test-egress"}
