@@ -113,7 +113,7 @@ def _as_sns_sends_it(received: Received, topic: str) -> str:
 
 
 def _attributes(envelope: Envelope, received: Received, target: Target) -> dict[str, str]:
-    found = {"type": envelope.type, "id": envelope.id}
+    found = {"type": envelope.type, "id": sendable(envelope.id)}
     if envelope.traceparent is not None:
         found["traceparent"] = envelope.traceparent
     if target.service == "sqs" and received.generation:

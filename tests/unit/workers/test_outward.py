@@ -56,12 +56,13 @@ def test_what_a_group_handles_goes_to_its_queue() -> None:
 
 def test_characters_that_sqs_does_not_take_go_out_as_json_writes_them() -> None:
     """An event may have them, and workers handle it: it is the same event for a function."""
-    event = Envelope(id="e", source="/s", type="any.thing", data={"text": "\ufffe\uffff\u0001é"})
+    event = Envelope(id="e\uffff", source="/s", type="any.thing", data={"text": "\ufffe\uffff\u0001é"})
     addresses = Addresses(CATALOG, "p", "eu-west-1", "1", frozenset())
     found = addresses.outward(7, "audit", Delivery(event.to_bytes(), None, {}, {}, names.IN))
     assert found is not None
     assert not set("\ufffe\uffff\u0001") & set(found.text)
     assert Envelope.from_bytes(found.text.encode()) == event
+    assert found.attributes["id"] == "e\\uffff"
 
 
 def test_what_came_in_by_the_door_does_not_go_out_to_functions_again() -> None:
