@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from millrace.catalog import CATALOG
 
+from operations.connections import catalog
 from operations.local.layout import REPOSITORY
 from operations.packaging import build, packages_of, require_pairing
 
@@ -23,7 +23,8 @@ def command(here: bool, directory: Path) -> None:
 
     Refuses a group whose handlers need more than its inbox promises.
     """
-    require_pairing(CATALOG)
-    for package in packages_of(CATALOG, libraries=not here):
+    known = catalog()
+    require_pairing(known)
+    for package in packages_of(known, libraries=not here):
         target = build(package, directory, directory / "libraries")
         click.echo(f"{target} ({target.stat().st_size / 1e6:.1f} MB)")
