@@ -78,7 +78,8 @@ class AwsSettings:
         path = path.with_name(f"{path.stem}-database{path.suffix}") if database else path
         if not path.is_file():
             wanted = "functionPackage must be a zip that the build made where awsLambda is true"
-            raise Refused(f"{wanted}{', one with -database beside it' if database else ''}, got {self.package!r}")
+            beside = ", one with -database beside it" if database else ""
+            raise Refused(f"{wanted}{beside}, got {self.package!r}: `millrace package` makes it")
         return path
 
     def _check_stand_in(self) -> None:
