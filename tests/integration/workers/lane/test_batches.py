@@ -94,13 +94,24 @@ def test_the_same_id_with_another_payload_is_a_conflict(stack: Stack) -> None:
 
 @pytest.mark.parametrize("how", ["calls", "calls and swallows"])
 def test_a_call_to_the_outside_is_made_once_and_not_from_a_batch(stack: Stack, how: str) -> None:
-    """Its handler begins anew in the pool, where the intent is on record before the call."""
+    """Its handler begins anew in the pool, where the intent is on record before the call.
+
+    On a busy machine SQLite's disk may take longer than the handler's 0.2 s: what is interrupted between intent and
+    outcome is not called again, but a dead letter.
+    """
     names = [f"{how.replace(' ', '-')}{number}" for number in range(20)]
     see(stack, *names, how=how)
-    until(lambda: processed(stack, names[0][:-1]) == 20, seconds=60, what="all of them")
+
+    def interrupted() -> set[str]:
+        letters = [letter for letter in stack.letters() if letter.event_id in names]
+        assert all("outcome unknown" in letter.error for letter in letters)
+        return {letter.event_id for letter in letters}
+
+    until(lambda: processed(stack, names[0][:-1]) + len(interrupted()) == 20, seconds=60, what="all of them")
     assert in_lane(stack, names[0][:-1]) == 0
     calls = (stack.directory / "calls").read_text().split()
-    assert [calls.count(name) for name in names] == [1] * 20
+    assert {calls.count(name) for name in set(names) - interrupted()} == {1}
+    assert max(calls.count(name) for name in names) == 1
     assert stack.count("fallback")[0] == 0
 
 
