@@ -22,6 +22,8 @@ from tests.integration.workers.functions.world import VHOST, World, cloud_event,
 from tests.integration.workers.stack import until
 from tests.localstack_server import Aws
 
+pytestmark = pytest.mark.long
+
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
     """The function's processes."""
@@ -130,7 +132,6 @@ def test_a_function_is_told_nothing_but_its_own(aws: Aws, tmp_path: Path) -> Non
         assert not {name for name in told if name.startswith("MILLRACE_")}
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_killed_in_the_middle_of_2000(aws: Aws, tmp_path: Path) -> None:
     """One effect each, the queue empty, no dead letter."""

@@ -19,6 +19,8 @@ from workers.ingress.settling import FAILED, RECEIVED
 from workers.service import TROUBLE
 from workers.tables import accepted
 
+pytestmark = pytest.mark.long
+
 EVENTS = 30
 
 
@@ -99,7 +101,6 @@ def test_rabbitmq_goes_and_comes_back(
     assert stack.letters("rejected") == []
 
 
-@pytest.mark.long
 def test_sqs_goes_and_comes_back(stack: Stack, door: AwsDoor, service: Service, aws_line: Proxy) -> None:
     def in_trouble() -> float:
         return float(TROUBLE.labels("ingress")._value.get())
