@@ -8,6 +8,7 @@ from millrace import aws_names, names
 from millrace.declarations import Catalog
 from millrace.errors import UnknownEventType
 
+from operations.aws_place import SWITCHED_OFF
 from operations.status import Situation
 
 #: The relay publishes within a second; a longer wait means that it does not run or cannot publish.
@@ -168,10 +169,14 @@ def _retention(situation: Situation) -> Iterator[Alert]:
 def _aws(situation: Situation, catalog: Catalog) -> Iterator[Alert]:
     if situation.sqs is None:
         return
-    if situation.sqs.problem:
-        todo = "`millrace logs localstack` on this machine; events from other doors are not concerned"
-        yield Alert(kind="no AWS", concerns="aws", what=situation.sqs.problem, todo=todo)
-    for name in (names.OUTWARD, *(names.group_queue(function.name) for function in catalog.functions)):
+    outward = (names.OUTWARD, *(names.group_queue(function.name) for function in catalog.functions))
+    if problem := situation.sqs.problem:
+        waiting = sum(situation.queue(name).messages for name in outward)
+        if waiting or problem != SWITCHED_OFF:
+            todo = "`millrace logs localstack` on this machine; events by other doors are not concerned"
+            yield Alert(kind="no AWS", concerns="aws", what=f"{problem}; {waiting} events wait to go there", todo=todo)
+        return
+    for name in outward:
         if name in situation.queues and not situation.queue(name).consumers:
             what = f"nobody sends to AWS, {situation.queue(name).messages} events wait"
             yield Alert(kind="no consumer", concerns=name, what=what, todo="`millrace logs egress` says why")

@@ -8,6 +8,8 @@ from typing import Any
 
 #: What people wait for: one that does not answer within this is said not to.
 CONNECT_SECONDS, ANSWER_SECONDS = 1.0, 3.0
+#: What is noted of a local stack that is to run without AWS, as its environment says it.
+SWITCHED_OFF = "MILLRACE_AWS=off"
 REGION, ACCOUNT, ENDPOINT = "MILLRACE_AWS_REGION", "MILLRACE_AWS_ACCOUNT", "MILLRACE_AWS_ENDPOINT"
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import httpx
 from millrace.declarations import Catalog
 
+from operations.aws_place import SWITCHED_OFF
 from operations.local.daemon import apply_fleet, fleet_specs, running
 from operations.local.docker_broker import docker_works
 from operations.local.errors import log_tail
@@ -17,7 +18,6 @@ from operations.local.localstack import ACCOUNT, NAME, REGION, compose_spec, end
 from operations.local.ports import holder, is_free
 from operations.local.process_spec import ProcessSpec
 
-VARIABLE, OFF = "MILLRACE_AWS", "off"
 START_SECONDS = 45.0
 #: One that died so often while it was waited for does not come up.
 HOPELESS = 2
@@ -48,8 +48,9 @@ def choose_aws(catalog: Catalog, layout: Layout, port: int, environment: Mapping
     """What stands in for AWS here; nothing where the catalog has nothing there. Nothing is started."""
     if not catalog.uses_aws:
         return LocalAws()
-    if environment.get(VARIABLE) == OFF:
-        return without(f"{VARIABLE}={OFF}", say)
+    variable, _, off = SWITCHED_OFF.partition("=")
+    if environment.get(variable) == off:
+        return without(SWITCHED_OFF, say)
     ours = any(spec.name == NAME for spec in fleet_specs(layout))
     if not ours and not is_free(port):
         who = holder(port)

@@ -14,6 +14,7 @@ from operations.alerts import (
     WAITING_MESSAGES,
     alerts,
 )
+from operations.aws_place import SWITCHED_OFF
 from operations.cli.status import show
 from operations.outbox_numbers import StoppedKey
 from operations.queue_numbers import QueueNumbers
@@ -171,6 +172,14 @@ def test_a_quiet_door_has_none() -> None:
 )
 def test_what_is_wrong_at_the_door_is_told(changes: dict[str, object], expected: tuple[str, str]) -> None:
     assert expected in found_at_aws(replace(AWS_QUIET, **changes))  # type: ignore[arg-type]
+
+
+def test_a_door_that_is_switched_off_is_no_matter_until_something_waits_for_it() -> None:
+    off = SqsNumbers(problem=SWITCHED_OFF)
+    assert found_at_aws(replace(AWS_QUIET, queues={"signup": QueueNumbers(consumers=1)}, sqs=off)) == []
+    waiting = {**AWS_QUIET.queues, "audit": QueueNumbers(ready=3)}
+    [alert] = alerts(replace(AWS_QUIET, queues=waiting, sqs=off), AT_AWS)
+    assert (alert.kind, alert.what) == ("no AWS", "MILLRACE_AWS=off; 3 events wait to go there")
 
 
 def test_status_tells_what_waits_at_aws(capsys: pytest.CaptureFixture[str]) -> None:
