@@ -12,6 +12,9 @@ from infra.aws import settings as aws_settings
 from infra.offline_engine import AwsTarget
 from infra.offline_engine.recording import record
 from infra.settings import Settings
+from operations.cli.package import DIRECTORY
+from operations.local.layout import REPOSITORY
+from operations.packaging import Package
 from tests import aws_catalog
 
 PULUMI_YAML = Path(__file__).parents[3] / "Pulumi.yaml"
@@ -41,8 +44,9 @@ def test_the_stacks_files_are_accepted(
     given = stack_file(stack)
     assert given.keys() <= declared_keys()
     monkeypatch.setattr(aws_settings, "REPOSITORY", tmp_path)
-    (tmp_path / "build").mkdir()
-    (tmp_path / "build" / "functions.zip").touch()
+    made = tmp_path / DIRECTORY.relative_to(REPOSITORY)
+    made.mkdir(parents=True)
+    (made / Package(database=False).name).touch()
     whole = config | AwsTarget(endpoint="").config() | given
     recorded = record(lambda: declare(aws_catalog.CATALOG, Settings.load()), stack=stack, config=whole, known={})
     topics = [one.inputs["topic"] for one in recorded.resources if one.type.endswith("TopicSubscription")]

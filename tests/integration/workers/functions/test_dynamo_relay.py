@@ -182,6 +182,8 @@ def test_two_relays(parts: World, door: tuple[str, amqp.Channel], tmp_path: Path
     url, channel = door
     both = [process(parts, url, tmp_path / "log", "workers.dynamo_relay") for _ in range(2)]
     try:
+        started = '"event":"started"'
+        until(lambda: (tmp_path / "log").read_text().count(started) == 2, seconds=60, what="both relays")
         ids = [f"e{number:03d}" for number in range(50)]
         write(parts, *ids)
         until(lambda: parts.outbox() == [], seconds=60, what="an empty outbox")
