@@ -11,7 +11,7 @@ from tests.integration.workers.lane.catalog import ParcelSeen
 from tests.integration.workers.lane.parcels import amid_others, attempts, in_lane, noted, notes, processed, see
 from tests.integration.workers.stack import Stack, until
 from workers.outgoing import delayed
-from workers.tables import outbox
+from workers.tables import inbox, outbox
 
 EVENTS = 2000
 
@@ -103,9 +103,12 @@ def test_a_call_to_the_outside_is_made_once_and_not_from_a_batch(stack: Stack, h
     see(stack, *names, how=how)
 
     def interrupted() -> set[str]:
-        letters = [letter for letter in stack.letters() if letter.event_id in names]
-        assert all("outcome unknown" in letter.error for letter in letters)
-        return {letter.event_id for letter in letters}
+        dead = select(inbox.c.event_id, inbox.c.error).where(
+            inbox.c.event_id.in_(names), inbox.c.state == "dead-lettered"
+        )
+        found = {row.event_id: row.error for row in stack.rows(dead)}
+        assert all("outcome unknown" in error for error in found.values())
+        return set(found)
 
     until(lambda: processed(stack, names[0][:-1]) + len(interrupted()) == 20, seconds=60, what="all of them")
     assert in_lane(stack, names[0][:-1]) == 0
