@@ -18,7 +18,7 @@ from typing import Any
 import amqp
 import structlog
 from millrace import names
-from millrace.aws_batches import batches
+from millrace.aws_messages import batches
 from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, SILENCE_SECONDS
 from millrace.errors import InvalidEvent
 from millrace.publishing.addresses import connect_broker

@@ -3,21 +3,19 @@
 import time
 import traceback
 import uuid
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
 from millrace.envelope import Envelope, fingerprint
-from millrace.errors import Discard, Permanent, PublishError
+from millrace.errors import Permanent, PublishError
 from millrace.publishing.message import Message
 from sqlalchemy.exc import SQLAlchemyError
 
 from workers import verdicts
 from workers.database import is_outage
-from workers.outcomes import Report
+from workers.outcomes import Report, milliseconds_since
 from workers.outgoing import EXHAUSTED, PERMANENT, Failure, delayed, event_letter
-from workers.overrun import Overran, interrupted_after, overrun_behind
+from workers.overrun import interrupted_after, run_handler
 from workers.received import Received
 from workers.runtime import Runtime
 from workers.storable import error_line
@@ -74,14 +72,14 @@ class Execution:
         started = time.monotonic()
         try:
             limit = interrupted_after(self.runtime.timing.soft_limit)
-            discarded = run_handler(partial(handler, self.received.payload, work), limit)
+            discarded = run_handler(partial(handler, self.received.payload, work), limit, SQLAlchemyError)
             if discarded is None:
                 return self._complete(held, work, verdicts.PROCESSED, started)
             return self._complete(held, None, verdicts.DISCARDED, started, note=discarded)
         except verdicts.Fenced as overtaken:
             return Report("overtaken", attempt=held.attempt, note=str(overtaken))
         except Exception as error:  # whatever a handler raises decides over its own event only
-            return self._failed(held, error, _milliseconds(started))
+            return self._failed(held, error, milliseconds_since(started))
 
     def _work(self, held: verdicts.Claim, *, repeatable: bool) -> UnitOfWork:
         runtime = self.runtime
@@ -90,9 +88,9 @@ class Execution:
     def _complete(
         self, held: verdicts.Claim, work: UnitOfWork | None, state: str, started: float, note: str | None = None
     ) -> Report:
-        outcome = Outcome(state=state, milliseconds=_milliseconds(started), error=note)
+        outcome = Outcome(state=state, milliseconds=milliseconds_since(started), error=note)
         self.runtime.settlement.complete(held, work, outcome)
-        return Report(state, attempt=held.attempt, milliseconds=_milliseconds(started), note=note)
+        return Report(state, attempt=held.attempt, milliseconds=milliseconds_since(started), note=note)
 
     def _failed(self, held: verdicts.Claim, error: Exception, milliseconds: float) -> Report:
         if isinstance(error, StoreUnavailable) or (isinstance(error, SQLAlchemyError) and is_outage(error)):
@@ -171,25 +169,3 @@ def claim_request(runtime: Runtime, received: Received, owner: str, mark: str, t
         max_attempts=runtime.group.retry.attempts,
         token=token,
     )
-
-
-def run_handler(call: Callable[[], None], limit: AbstractContextManager[None]) -> str | None:
-    """Run a handler within a time limit; gives the reason if it discards its event.
-
-    Raises what the handler raises, and Overran if its time was over.
-    """
-    try:
-        with limit:
-            call()
-    except Discard as reason:
-        return str(reason)
-    except SQLAlchemyError as error:
-        overran = overrun_behind(error)
-        if overran is None:
-            raise
-        raise Overran(str(overran)) from error
-    return None
-
-
-def _milliseconds(started: float) -> float:
-    return (time.monotonic() - started) * 1000

@@ -1,5 +1,6 @@
 """What is told of one delivery, in a worker and in a function alike; ids only, never payloads."""
 
+import time
 from typing import Any, NamedTuple
 
 from millrace.envelope import Envelope
@@ -35,3 +36,8 @@ def outcome_record(report: Report, envelope: Envelope, group: str) -> dict[str, 
         "trace": envelope.traceparent,
     }
     return always | {name: value for name, value in perhaps.items() if value is not None}
+
+
+def milliseconds_since(started: float) -> float:
+    """How long ago a moment of the monotonic clock was."""
+    return (time.monotonic() - started) * 1000

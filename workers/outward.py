@@ -7,12 +7,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from millrace import aws_names, names
+from millrace.aws_messages import sendable, text_attributes
 from millrace.declarations import Catalog
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent
 from millrace.functions import PlainFunction
 
-from workers.functions.queues import sendable
 from workers.received import Delivery, Received, receive
 
 #: What AWS answers to a message that it will never take, whoever sends it and whenever.
@@ -164,8 +164,7 @@ class AwsSender:
 
 
 def _entry(number: int, one: Outward) -> dict[str, Any]:
-    attributes = {name: {"DataType": "String", "StringValue": value} for name, value in one.attributes.items()}
-    return {"Id": str(number), "MessageBody": one.text, "MessageAttributes": attributes}
+    return {"Id": str(number), "MessageBody": one.text, "MessageAttributes": text_attributes(one.attributes)}
 
 
 def _never(error: ClientError) -> bool:

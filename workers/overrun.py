@@ -1,11 +1,11 @@
 """A handler's own time limit: its declared longest runtime, without the transactions around it."""
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from types import FrameType, TracebackType
 
-from millrace.errors import Retryable
+from millrace.errors import Discard, HandlerError, Retryable
 
 
 class Overran(Retryable):
@@ -51,9 +51,32 @@ def interrupted_after(seconds: float) -> Iterator[None]:
         yield
 
 
-def overrun_behind(error: BaseException) -> Overran | None:
+def _overrun_behind(error: BaseException) -> Overran | None:
     """The end of the handler's time, if that broke a call off: what a driver says then looks like an outage."""
     behind: BaseException | None = error
     while behind is not None and not isinstance(behind, Overran):
         behind = behind.__cause__ or behind.__context__
     return behind
+
+
+def run_handler(
+    call: Callable[[], None], limit: AbstractContextManager[None], broken_off: type[Exception] = Exception
+) -> str | None:
+    """Run a handler within a time limit; gives the reason if it discards its event.
+
+    `broken_off` are the errors by which a driver may say that the end of the time broke a call off. Raises what the
+    handler raises, and Overran if its time was over.
+    """
+    try:
+        with limit:
+            call()
+    except Discard as reason:
+        return str(reason)
+    except HandlerError:
+        raise
+    except broken_off as error:
+        overran = _overrun_behind(error)
+        if overran is None:
+            raise
+        raise Overran(str(overran)) from error
+    return None

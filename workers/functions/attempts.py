@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from millrace.declarations import LambdaGroup
 from millrace.envelope import Envelope
-from millrace.errors import Discard, HandlerError, Permanent
+from millrace.errors import Permanent
 
 from workers.functions.inboxes import FunctionInbox
 from workers.handling import Handler
-from workers.outcomes import Report
+from workers.outcomes import Report, milliseconds_since
 from workers.outgoing import EXHAUSTED, PERMANENT, Failure
-from workers.overrun import Overran, overrun_behind
+from workers.overrun import run_handler
 from workers.received import Received
 from workers.storable import error_line
 from workers.stores.store import Outcome
@@ -49,14 +49,14 @@ class Attempts:
         work = self.inbox.work(held, repeatable=handler.external_may_repeat)
         started = time.monotonic()
         try:
-            discarded = run(lambda: handler(event.payload, cast("UnitOfWork", work)), self.limit())
+            discarded = run_handler(lambda: handler(event.payload, cast("UnitOfWork", work)), self.limit())
             state = PROCESSED if discarded is None else DISCARDED
-            outcome = Outcome(state=state, milliseconds=_milliseconds(started), error=discarded)
+            outcome = Outcome(state=state, milliseconds=milliseconds_since(started), error=discarded)
             self.inbox.complete(held, work if discarded is None else None, outcome)
         except Fenced as overtaken:
             return _overtaken(held, overtaken)
         except Exception as error:  # whatever a handler raises decides over its own event only
-            return self._failed(event, held, error, _milliseconds(started))
+            return self._failed(event, held, error, milliseconds_since(started))
         return Settled(Report(state, attempt=held.attempt, milliseconds=outcome.milliseconds, note=discarded))
 
     def _failed(self, event: Received, held: Claim, error: Exception, milliseconds: float) -> Settled:
@@ -99,30 +99,6 @@ class Attempts:
         return Settled(Report("waiting", note=note, delay=seconds), again=True)
 
 
-def run(call: Callable[[], None], limit: AbstractContextManager[None]) -> str | None:
-    """Run a handler within a time limit; gives the reason if it discards its event.
-
-    Raises what the handler raises, and Overran if its time was over.
-    """
-    try:
-        with limit:
-            call()
-    except Discard as reason:
-        return str(reason)
-    except HandlerError:
-        raise
-    except Exception as error:
-        overran = overrun_behind(error)
-        if overran is None:
-            raise
-        raise Overran(str(overran)) from error
-    return None
-
-
 def _overtaken(held: Claim, error: Fenced) -> Settled:
     """Another delivery has the event; the message may be the same, so it is not deleted under its feet."""
     return Settled(Report("overtaken", attempt=held.attempt, note=str(error)), again=True)
-
-
-def _milliseconds(started: float) -> float:
-    return (time.monotonic() - started) * 1000

@@ -12,7 +12,6 @@ from workers.stores.level import LevelTooLow
 #: A transaction of DynamoDB takes 100 items, one of them the outcome, and 4 MB (room is left for the other fields).
 MOST_EVENTS = 99
 MOST_BYTES = 3_500_000
-_NONE = "a function with an inbox in DynamoDB has none"
 
 
 class FencedWork(EventWork):

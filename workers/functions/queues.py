@@ -1,20 +1,18 @@
 """What a function tells SQS: which message comes back when, and what is dead."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 from millrace.aws_derived import LONGEST_VISIBILITY_SECONDS
+from millrace.aws_messages import sendable, text_attributes
 
 from workers.functions.records import Record
 from workers.outgoing import MAX_ERROR, MAX_STACK, Failure
 
 log = structlog.get_logger("millrace.function")
 
-#: What SQS takes as text (XML 1.0); an event can have others, inside of its JSON's strings only.
-_NOT_SENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: A message with its attributes is at most 256 KiB (that is so everywhere); so much of it is left to the attributes.
 MAX_BODY = 256 * 1024 - 32 * 1024
 AWS_ERRORS = (BotoCoreError, ClientError)
@@ -52,12 +50,5 @@ class Queues:
             "generation": generation,
             "cut": "" if text == whole else f"{len(whole.encode())} bytes",
         }
-        attributes = {
-            name: {"DataType": "String", "StringValue": str(value)} for name, value in values.items() if value != ""
-        }
+        attributes = text_attributes({name: str(value) for name, value in values.items() if value != ""})
         self._client.send_message(QueueUrl=self._dead, MessageBody=text or " ", MessageAttributes=attributes)
-
-
-def sendable(text: str) -> str:
-    r"""The text as SQS takes it: what it refuses is written as JSON would, \uXXXX, which in an event says the same."""
-    return _NOT_SENDABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from millrace.aws_messages import text_attributes
+
 from workers.ingress.reasons import UNDELIVERED
 from workers.notification import texts
 from workers.outgoing import EXHAUSTED
@@ -24,11 +26,10 @@ def told(message: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = _called_with(str(message.get("Body", "")))
     said = [given[name] for name in ("ErrorCode", "ErrorMessage") if name in given]
     reason = {"cause": UNDELIVERED if inner is None else EXHAUSTED, "error": ": ".join(said)}
-    typed = {name: {"DataType": "String", "StringValue": text} for name, text in reason.items()}
     return {
         **message,
         "Body": message.get("Body") if inner is None else inner,
-        "MessageAttributes": {**message["MessageAttributes"], **typed},
+        "MessageAttributes": {**message["MessageAttributes"], **text_attributes(reason)},
     }
 
 

@@ -10,13 +10,15 @@ from typing import Any
 import structlog
 from millrace.envelope import fingerprint
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from workers import verdicts
-from workers.execution import claim_request, run_handler
+from workers.execution import claim_request
 from workers.handling import BatchHandler, Handler
 from workers.lane.entry import Entry
 from workers.lane.work import BatchedWork, NotInBatch
-from workers.overrun import interrupting
+from workers.outcomes import milliseconds_since
+from workers.overrun import interrupting, run_handler
 from workers.received import Received
 from workers.runtime import Runtime
 from workers.stores.sql import DatabaseStore
@@ -92,10 +94,10 @@ class Handlers:
         work = BatchedWork(self._engine, self._runtime.catalog, held, self._store)
         started = time.monotonic()
         try:
-            discarded = run_handler(_call(handler, entries, work), self._limit)
+            discarded = run_handler(_call(handler, entries, work), self._limit, SQLAlchemyError)
         finally:
             work.require_not_asked()
-        milliseconds = (time.monotonic() - started) * 1000
+        milliseconds = milliseconds_since(started)
         state = verdicts.PROCESSED if discarded is None else verdicts.DISCARDED
         outcome = Outcome(state=state, milliseconds=milliseconds, error=discarded)
         return Ran(entries=entries, held=held, work=work if discarded is None else None, outcome=outcome)

@@ -100,7 +100,7 @@ class DynamoStore(ItemStore):
                 )
         except ClientError as refused:
             self._note_time(refused.response)  # a claim whose first answer was lost is made by this one
-            item = _item(refused.response.get("Item", {}))
+            item = fields_of(refused.response.get("Item", {}))
             wanted = {**where, **timed}
             made = all(item.get(name) == value for name, value in wanted.items())
             return None if item and made else item
@@ -126,12 +126,12 @@ class DynamoStore(ItemStore):
                 self._client.transact_write_items(TransactItems=[outcome_write, *puts])
         except ClientError as refused:
             reason = refused.response["CancellationReasons"][0]
-            raise refusal(held, _item(reason.get("Item", {}))) from refused
+            raise refusal(held, fields_of(reason.get("Item", {}))) from refused
 
     def _get(self, key: str) -> Fields:
         with _answering():
             answer = self._client.get_item(TableName=self._table, Key={"key": {"S": key}}, ConsistentRead=True)
-        return _item(answer.get("Item", {}))
+        return fields_of(answer.get("Item", {}))
 
     def _wait(self, item: Fields) -> float:
         """Seconds until this process has seen the claim for its whole lease; a retry is due when its message is."""
@@ -207,7 +207,8 @@ class _Update:
         return short
 
 
-def _item(raw: Mapping[str, Mapping[str, str]]) -> Fields:
+def fields_of(raw: Mapping[str, Mapping[str, str]]) -> Fields:
+    """The text fields of an item as boto3 gives it."""
     return {name: typed["S"] for name, typed in raw.items() if "S" in typed}
 
 

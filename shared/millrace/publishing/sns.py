@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from millrace import aws_names
-from millrace.aws_batches import batches
+from millrace.aws_messages import batches, text_attributes
 from millrace.catalog import CATALOG
 from millrace.declarations import Catalog, Payload
 from millrace.envelope import Envelope
@@ -53,12 +53,12 @@ class SnsPublisher:
 
         Give `id` to make a repeated call harmless. Raises InvalidEvent before anything is sent, PublishError after.
         """
-        envelope = self._envelope(event, id, partition_key)
+        sealed = self._sealed(event, id, partition_key)
         try:
-            self._client.publish(TopicArn=self._topics[envelope.type], **_said(envelope))
+            self._client.publish(TopicArn=self._topics[sealed.envelope.type], **sealed.said())
         except (BotoCoreError, ClientError) as error:
             raise PublishError(f"SNS has not taken it: {error}") from error
-        return envelope.id
+        return sealed.envelope.id
 
     def publish_many(self, events: Iterable[Payload | Envelope]) -> list[str]:
         """Publish all and return their ids, in order.
@@ -66,32 +66,33 @@ class SnsPublisher:
         Raises InvalidEvent before anything is sent if one is invalid, NotAllPublished (with the error of each id that
         failed) once every other one is taken.
         """
-        envelopes = [self._envelope(event, None, None) for event in events]
+        sealed = [self._sealed(event, None, None) for event in events]
         failed: dict[str, PublishError] = {}
-        for batch in batches(envelopes, target=lambda each: each.type, text=Envelope.to_bytes):
+        for batch in batches(sealed, target=lambda each: each.envelope.type, text=lambda each: each.raw):
             failed.update(self._send(batch))
         if failed:
             raise NotAllPublished(failed)
-        return [envelope.id for envelope in envelopes]
+        return [each.envelope.id for each in sealed]
 
-    def _envelope(self, event: Payload | Envelope, id: str | None, partition_key: str | None) -> Envelope:
+    def _sealed(self, event: Payload | Envelope, id: str | None, partition_key: str | None) -> "_Sealed":
         envelope = public_envelope(event, self._catalog, source=self.source, id=id, partition_key=partition_key)
         if envelope.type not in self._topics:
             raise InvalidEvent("type", f"must be a public event type, got {envelope.type!r}")
-        envelope.to_bytes()
-        return envelope
+        return _Sealed(envelope, envelope.to_bytes())
 
-    def _send(self, batch: Sequence[Envelope]) -> dict[str, PublishError]:
-        entries = [{"Id": str(number), **_said(envelope)} for number, envelope in enumerate(batch)]
+    def _send(self, batch: Sequence["_Sealed"]) -> dict[str, PublishError]:
+        entries = [{"Id": str(number), **each.said()} for number, each in enumerate(batch)]
         try:
             answer: Mapping[str, Any] = self._client.publish_batch(
-                TopicArn=self._topics[batch[0].type], PublishBatchRequestEntries=entries
+                TopicArn=self._topics[batch[0].envelope.type], PublishBatchRequestEntries=entries
             )
         except (BotoCoreError, ClientError) as error:
-            return {envelope.id: PublishError(f"SNS has not taken it: {error}") for envelope in batch}
+            return {each.envelope.id: PublishError(f"SNS has not taken it: {error}") for each in batch}
         return {
-            batch[int(each["Id"])].id: PublishError(f"SNS has not taken it: {each.get('Code')} {each.get('Message')}")
-            for each in answer.get("Failed", ())
+            batch[int(failed["Id"])].envelope.id: PublishError(
+                f"SNS has not taken it: {failed.get('Code')} {failed.get('Message')}"
+            )
+            for failed in answer.get("Failed", ())
         }
 
     def close(self) -> None:
@@ -107,8 +108,13 @@ class SnsPublisher:
         self.close()
 
 
-def _said(envelope: Envelope) -> dict[str, Any]:
-    """The message, and the attributes that subscribers may filter by."""
-    attributes = {"type": envelope.type, "id": envelope.id}
-    typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
-    return {"Message": envelope.to_bytes().decode(), "MessageAttributes": typed}
+class _Sealed(NamedTuple):
+    """An event that may be sent, with its bytes."""
+
+    envelope: Envelope
+    raw: bytes
+
+    def said(self) -> dict[str, Any]:
+        """The message, and the attributes that subscribers may filter by."""
+        attributes = text_attributes({"type": self.envelope.type, "id": self.envelope.id})
+        return {"Message": self.raw.decode(), "MessageAttributes": attributes}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from millrace import names
+from millrace.aws_messages import text_attributes
 from millrace.envelope import Envelope
 from millrace.errors import InvalidEvent, PublishError
 from millrace.publishing import Publisher
@@ -109,7 +110,7 @@ def through_rabbitmq(record: StackRecord, vector: Vector) -> str | None:
 
 
 def through_sns(record: StackRecord, vector: Vector) -> None:
-    beside = {"id": {"DataType": "String", "StringValue": vector.beside}} if vector.beside else {}
+    beside = text_attributes({"id": vector.beside} if vector.beside else {})
     with closing(Aws(record.aws["endpoint"], record.aws["account"]).client("sns")) as sns:
         for text in filter(None, (vector.before, vector.body)):
             sns.publish(TopicArn=TOPIC, Message=text, MessageAttributes=beside)

@@ -12,6 +12,7 @@ from typing import Any
 
 from millrace import aws_names
 from millrace.aws_derived import function_timing
+from millrace.aws_messages import text_attributes
 
 from tests.integration.workers.functions.catalog import CATALOG
 from tests.localstack_server import Aws
@@ -103,7 +104,7 @@ class World:
 
     def send(self, *bodies: str, **attributes: str) -> None:
         """Put messages into the function's queue."""
-        typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        typed = text_attributes(attributes)
         for body in bodies:
             self.sqs.send_message(QueueUrl=self.queue, MessageBody=body, MessageAttributes=typed)
 

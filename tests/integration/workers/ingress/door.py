@@ -10,6 +10,7 @@ from typing import Any
 
 from millrace import aws_names
 from millrace.aws_derived import INGRESS_MAX_RECEIVES, INGRESS_VISIBILITY_SECONDS
+from millrace.aws_messages import text_attributes
 from millrace.declarations import Catalog, Event
 
 from tests.localstack_server import Aws
@@ -54,7 +55,7 @@ class AwsDoor:
 
     def publish(self, type_: str, *bodies: str | dict[str, Any], **given: str) -> list[str]:
         """Publish to a type's topic and return the MessageIds of SNS."""
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in given.items()}
+        attributes = text_attributes(given)
         ids = []
         with closing(self.aws.client("sns")) as sns:
             for start in range(0, len(bodies), 10):
@@ -69,7 +70,7 @@ class AwsDoor:
 
     def send(self, queue: str, bodies: Sequence[str | dict[str, Any]], **given: str) -> list[str]:
         """Send straight to a queue and return the MessageIds of SQS."""
-        attributes = {name: {"DataType": "String", "StringValue": value} for name, value in given.items()}
+        attributes = text_attributes(given)
         with closing(self.aws.client("sqs")) as sqs:
             return [
                 sqs.send_message(QueueUrl=self.urls[queue], MessageBody=_text(body), MessageAttributes=attributes)[

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from unittest.mock import Mock
 
-from workers.functions.queues import MAX_BODY, Queues, sendable
+from workers.functions.queues import MAX_BODY, Queues
 from workers.outgoing import Failure
-
-
-def test_what_sqs_does_not_take() -> None:
-    """It is written as JSON writes it."""
-    assert sendable("ä\t\n😀\x00\x1f\ufffe\ud800") == "ä\t\n😀\\u0000\\u001f\\ufffe\\ud800"
 
 
 def test_a_letter_that_is_too_large_is_cut_and_says_so() -> None:

@@ -1,6 +1,7 @@
-"""Batches as SNS and SQS take them: of one target each, with at most ten entries and not too many bytes."""
+"""Messages as SNS and SQS take them: text, attributes, and batches of one target, not too large."""
 
-from collections.abc import Callable, Hashable, Iterable
+import re
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import TypeVar
 
 from millrace.aws_derived import SQS_BATCH
@@ -10,6 +11,18 @@ MOST_BYTES = 250_000
 ATTRIBUTES_BYTES = 1_000
 
 Entry = TypeVar("Entry")
+#: What SQS takes as text (XML 1.0); an event can have others, inside of its JSON's strings only.
+_NOT_SENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def sendable(text: str) -> str:
+    r"""The text as SQS takes it: what it refuses is written as JSON would, \uXXXX, which in an event says the same."""
+    return _NOT_SENDABLE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def text_attributes(values: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Message attributes of text."""
+    return {name: {"DataType": "String", "StringValue": value} for name, value in values.items()}
 
 
 def batches(

@@ -1,6 +1,6 @@
-"""Batches for SNS and SQS."""
+"""Messages for SNS and SQS."""
 
-from millrace.aws_batches import ATTRIBUTES_BYTES, MOST_BYTES, batches
+from millrace.aws_messages import ATTRIBUTES_BYTES, MOST_BYTES, batches, sendable
 
 Entry = tuple[int, str, int]
 
@@ -35,3 +35,8 @@ def test_a_target_keeps_its_order_and_full_batches_are_made() -> None:
 
 def test_nothing_makes_no_batch() -> None:
     assert batches([], target=target, text=text) == []
+
+
+def test_what_sqs_does_not_take() -> None:
+    """It is written as JSON writes it."""
+    assert sendable("ä\t\n😀\x00\x1f\ufffe\ud800") == "ä\t\n😀\\u0000\\u001f\\ufffe\\ud800"
