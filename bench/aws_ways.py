@@ -49,7 +49,7 @@ class Place:
 
     def url(self, queue: str) -> str:
         """A queue's URL."""
-        return f"{self.aws.endpoint}/{self.aws.account}/{queue}"
+        return aws_names.queue_url(self.aws.endpoint, self.aws.region, self.aws.account, queue)
 
     def told(self, purpose: str) -> dict[str, str]:
         """What a process of ours is told."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from millrace import aws_names
@@ -15,12 +14,13 @@ from operations.event_facts import EventFacts
 
 
 class FunctionOutcomes:
-    """The inboxes of a stack's functions."""
+    """The inboxes of a stack's functions, over one client; close it after use."""
 
     def __init__(self, place: AwsPlace | None, catalog: Catalog, vhost: str) -> None:
         self._place = place
         self._catalog = catalog
         self._vhost = vhost
+        self._client: Any = None
 
     def add_to(self, everything: list[EventFacts], event_id: str) -> str | None:
         """Add what the functions' inboxes have on record to an event's facts, source by source; why not, if not."""
@@ -30,15 +30,21 @@ class FunctionOutcomes:
             return "where AWS is must be known, got nothing"
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-        with closing(self._place.client("dynamodb")) as dynamodb:
-            try:
-                for group, source in self._candidates(everything):
-                    row = self._row(dynamodb, group, source, event_id)
-                    if row:
-                        _of(everything, source).inbox.append(row)
-            except (BotoCoreError, ClientError) as error:
-                return f"DynamoDB does not answer: {error}"[:300]
+        if self._client is None:
+            self._client = self._place.client("dynamodb")
+        try:
+            for group, source in self._candidates(everything):
+                row = self._row(self._client, group, source, event_id)
+                if row:
+                    _of(everything, source).inbox.append(row)
+        except (BotoCoreError, ClientError) as error:
+            return f"DynamoDB does not answer: {error}"[:300]
         return None
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            self._client.close()
 
     def _candidates(self, everything: list[EventFacts]) -> Iterator[tuple[LambdaGroup, str]]:
         """Group and source of each item that there may be; what came by a topic may be known to a function alone."""
@@ -59,16 +65,17 @@ class FunctionOutcomes:
 
     def _row(self, dynamodb: Any, group: LambdaGroup, source: str, event_id: str) -> dict[str, Any] | None:
         """The item as a row of the inbox table; None if there is none, or no table."""
+        from workers.stores.dynamodb import fields_of  # noqa: PLC0415
         from workers.stores.items import item_key  # noqa: PLC0415
 
         table = aws_names.inbox_table(self._vhost, group.name)
         key = {"key": {"S": item_key(group.name, source, event_id)}}
         try:
-            item = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+            answer = dynamodb.get_item(TableName=table, Key=key, ConsistentRead=True)
         except dynamodb.exceptions.ResourceNotFoundException:
             return None
-        texts = {name: value["S"] for name, value in (item or {}).items() if "S" in value}
-        return _as_row(group.name, source, texts) if texts else None
+        fields = fields_of(answer.get("Item", {}))
+        return _as_row(group.name, source, fields) if fields else None
 
 
 def _of(everything: list[EventFacts], source: str) -> EventFacts:
@@ -79,7 +86,7 @@ def _of(everything: list[EventFacts], source: str) -> EventFacts:
     return everything[-1]
 
 
-def _as_row(group: str, source: str, item: dict[str, str]) -> dict[str, Any]:
+def _as_row(group: str, source: str, item: Mapping[str, str]) -> dict[str, Any]:
     number = item.get("milliseconds")
     return {
         "group_name": group,

@@ -47,17 +47,17 @@ def sqs_numbers(place: AwsPlace | None, noted: Mapping[str, str], catalog: Catal
     names = door_queues(catalog, vhost)
     with closing(place.client("sqs")) as sqs, ThreadPoolExecutor(AT_A_TIME) as several:
         try:
-            found = list(several.map(lambda name: _numbers(sqs, name), names))
+            found = list(several.map(lambda name: _numbers(sqs, place, name), names))
         except (BotoCoreError, ClientError) as error:
             return SqsNumbers(problem=f"SQS does not answer: {error}"[:300])
     return SqsNumbers(queues={name: numbers for name, numbers in zip(names, found, strict=True) if numbers})
 
 
-def _numbers(sqs: Any, name: str) -> QueueNumbers | None:
+def _numbers(sqs: Any, place: AwsPlace, name: str) -> QueueNumbers | None:
     """A queue's numbers, which SQS calls approximate; None if there is no such queue."""
     ready, hidden = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
+    url = aws_names.queue_url(place.endpoint or "", place.region, place.account, name)
     try:
-        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
         attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[ready, hidden])["Attributes"]
     except sqs.exceptions.QueueDoesNotExist:
         return None

@@ -1,5 +1,6 @@
 """`millrace up`: the whole local stack."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,8 +46,8 @@ def _show_samples(known: Catalog, record: "StackRecord") -> None:
         click.echo("no sample events: the catalog has no service to publish them as")
         return
     user = names.service_user(record.vhost, known.services[0].name)
-    functions = FunctionOutcomes(aws_place(record.aws, {}), known, record.vhost)
-    reports = run_samples(known, record.amqp_url(user), record.database_url, click.echo, functions)
+    with closing(FunctionOutcomes(aws_place(record.aws, {}), known, record.vhost)) as functions:
+        reports = run_samples(known, record.amqp_url(user), record.database_url, click.echo, functions)
     if reports:
         click.echo()
         show_table(("event", "id", "state", "per group"), [_row(report) for report in reports])

@@ -1,5 +1,6 @@
 """`millrace why`: what became of an event."""
 
+from contextlib import closing
 from typing import Any
 
 import click
@@ -24,8 +25,10 @@ def command(event_id: str, source: str | None, as_json: bool) -> None:
 
     known, where = catalog(), connections()
     place = where.aws()
-    functions = FunctionOutcomes(place, known, where.vhost if place else "")
-    with store_to_read() as connection:
+    with (
+        store_to_read() as connection,
+        closing(FunctionOutcomes(place, known, where.vhost if place else "")) as functions,
+    ):
         report = why(connection, known, event_id, source, functions)
     if as_json:
         emit_json(report)

@@ -48,7 +48,7 @@ class Place:
 
     def queue_url(self, queue: str) -> str:
         """The URL of a queue."""
-        return f"{self.aws_endpoint}/{self.aws_account}/{queue}"
+        return aws_names.queue_url(self.aws_endpoint, self.aws_region, self.aws_account, queue)
 
     def arn(self, service: str, resource: str) -> str:
         """An ARN here."""

@@ -8,18 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 from millrace.aws_derived import SQS_BATCH
 
 from operations.local.lambda_events import settled, sns_event, sqs_event
 from operations.local.lambda_instance import CallFailed, Instance
+from workers.functions.queues import AWS_ERRORS
 
 log = structlog.get_logger("millrace.lambda")
 
 #: One look at the queue lasts so long, and so late a stop is noticed.
 WAIT_SECONDS = 2
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
-AWS_ERRORS = (BotoCoreError, ClientError)
 _Messages = Sequence[Mapping[str, Any]]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
+from millrace import aws_names
 from millrace.aws_derived import LONGEST_VISIBILITY_SECONDS
 from millrace.aws_messages import sendable, text_attributes
 
@@ -29,8 +30,8 @@ class Queues:
         """Let a message of SQS come back after so many seconds; if that fails, it comes when its time there is over."""
         if record.receipt is None or record.queue is None:
             return
-        account, name = record.queue.split(":")[-2:]
-        url = f"{self._client.meta.endpoint_url.rstrip('/')}/{account}/{name}"
+        region, account, name = record.queue.split(":")[-3:]
+        url = aws_names.queue_url(self._client.meta.endpoint_url, region, account, name)
         whole = max(0, min(round(seconds), LONGEST_VISIBILITY_SECONDS))
         try:
             self._client.change_message_visibility(QueueUrl=url, ReceiptHandle=record.receipt, VisibilityTimeout=whole)

@@ -65,7 +65,8 @@ def record(aws: Aws, **fields: str) -> None:
 
 
 def reported(connection: Connection, place: AwsPlace | None, event_id: str = "e-1") -> dict[str, Any]:
-    return why(connection, CATALOG, event_id, functions=FunctionOutcomes(place, CATALOG, VHOST))
+    with closing(FunctionOutcomes(place, CATALOG, VHOST)) as functions:
+        return why(connection, CATALOG, event_id, functions=functions)
 
 
 def test_what_waits_is_counted_and_queues_that_are_not_there_are_left_out(aws: Aws, place: AwsPlace) -> None:
