@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import click
 from millrace import aws_names
+from millrace.aws_derived import SQS_BATCH
 from millrace.envelope import seal
 
 from bench import facts, tables
@@ -27,6 +28,7 @@ from bench.aws_ways import (
 )
 from bench.catalog import OrderPlaced
 from bench.crew import Crew
+from bench.draining import FROM, TO, wait_for
 from bench.orders import order
 from bench.report import Report
 from bench.running import Axis, Case, run_all
@@ -42,10 +44,6 @@ REPORT = Path(".local") / "bench" / "ingress.json"
 EVENTS = 2_000
 #: What must be reached, against the plain loop.
 TARGET = 3.0
-FROM, TO = 0.1, 0.9
-STILL_SECONDS = 60.0
-SAMPLE_SECONDS = 0.02
-SNS_BATCH = 10
 
 
 @click.command()
@@ -105,16 +103,20 @@ def _place(servers: Servers) -> Iterator[Place]:
 
 
 def _measure(_servers: Servers, place: Place, way: Way) -> Figures:
-    """The rate of the middle part, from a tenth that has come through to nine tenths."""
+    """The rate of the middle part, as of all that is drained here."""
     with way(place) as route:
         _fill(place, route.queue)
         with Crew(route.commands, route.environment, place.servers.directory / "crew.log") as crew:
-            _wait_for(route.arrived, EVENTS * FROM, crew)
-            began, first = time.monotonic(), route.arrived()
-            _wait_for(route.arrived, EVENTS * TO, crew)
-            seconds, last = time.monotonic() - began, route.arrived()
-            _wait_for(route.arrived, EVENTS, crew)
-    return {"per_second": (last - first) / seconds}
+
+            def left() -> int:
+                return EVENTS - route.arrived()
+
+            wait_for(left, EVENTS * FROM, crew)
+            began, first = time.monotonic(), left()
+            wait_for(left, EVENTS * TO, crew)
+            seconds, last = time.monotonic() - began, left()
+            wait_for(left, 0, crew)
+    return {"per_second": (first - last) / seconds}
 
 
 def _fill(place: Place, queue: str) -> None:
@@ -122,11 +124,8 @@ def _fill(place: Place, queue: str) -> None:
     topic = aws_names.topic(place.stack.vhost, CATALOG.events[0])
     arn = aws_names.arn("sns", place.aws.region, place.aws.account, topic)
     with closing(place.aws.client("sns")) as sns, closing(place.aws.client("sqs")) as sqs:
-        for other in place.queues:
-            if other != queue:
-                sqs.purge_queue(QueueUrl=place.url(other))
-        for start in range(0, EVENTS, SNS_BATCH):
-            texts = [_event(number) for number in range(start, start + SNS_BATCH)]
+        for start in range(0, EVENTS, SQS_BATCH):
+            texts = [_event(number) for number in range(start, start + SQS_BATCH)]
             entries = [{"Id": str(at), "Message": text} for at, text in enumerate(texts)]
             sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries)
         for other in place.queues:
@@ -136,16 +135,6 @@ def _fill(place: Place, queue: str) -> None:
 
 def _event(number: int) -> str:
     return seal(OrderPlaced(**order(number, 0, 0)), source="/bench").to_bytes().decode()
-
-
-def _wait_for(arrived: Callable[[], int], goal: float, crew: Crew) -> None:
-    most, since = arrived(), time.monotonic()
-    while most < goal:
-        time.sleep(SAMPLE_SECONDS)
-        if (now := arrived()) > most:
-            most, since = now, time.monotonic()
-        elif time.monotonic() - since > STILL_SECONDS:
-            raise RuntimeError(f"stands still with {most} of {EVENTS}: {crew.said()}")
 
 
 if __name__ == "__main__":

@@ -59,18 +59,23 @@ def client_of(endpoint: str) -> Any:
     return boto3.client("dynamodb", region_name=REGION, endpoint_url=endpoint, **login)
 
 
+def make_table(client: Any, name: str, *keys: str) -> None:
+    """A table of one key, or of two, all text."""
+    kinds = zip(keys, ("HASH", "RANGE"), strict=False)
+    client.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in kinds],
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
 @contextmanager
 def fresh_table(endpoint: str) -> Iterator[str]:
     """An empty table as the inbox wants it; gives the URL of the store."""
     name = f"test-{uuid.uuid4().hex[:12]}"
-    key = {"AttributeName": "key"}
     with closing(client_of(endpoint)) as client:
-        client.create_table(
-            TableName=name,
-            KeySchema=[{**key, "KeyType": "HASH"}],
-            AttributeDefinitions=[{**key, "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_table(client, name, "key")
         try:
             yield f"dynamodb://{name}?region={REGION}&endpoint={endpoint}&timeout=20"
         finally:

@@ -13,10 +13,9 @@ from signal import SIGKILL
 from typing import Any
 
 import boto3
-import httpx
 
 from operations.local.layout import Layout
-from operations.local.localstack import REGION, endpoint, localstack_spec
+from operations.local.localstack import REGION, answers, credentials, endpoint, localstack_spec
 from operations.local.ports import free_ports
 from operations.local.spawn import open_log, spawn, stop
 
@@ -34,12 +33,7 @@ class Aws:
     @property
     def environment(self) -> dict[str, str]:
         """What a process of ours, or the AWS command line, is started with."""
-        return {
-            "AWS_ACCESS_KEY_ID": self.account,
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ENDPOINT_URL": self.endpoint,
-        }
+        return {**credentials(self.account), "AWS_DEFAULT_REGION": self.region, "AWS_ENDPOINT_URL": self.endpoint}
 
     def client(self, service: str) -> Any:
         """A boto3 client; close it after use."""
@@ -75,14 +69,7 @@ def running_localstack() -> Iterator[str]:
 
 def _wait_until_ready(url: str, log: Path, ended: Any) -> None:
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            httpx.get(f"{url}/_localstack/health", timeout=5).raise_for_status()
-        except httpx.HTTPError as error:
-            if ended() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"LocalStack must start within {START_SECONDS:.0f} s, got:\n{log.read_text()}"
-                ) from error
-            time.sleep(0.1)
-        else:
-            return
+    while not answers(url):
+        if ended() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"LocalStack must start within {START_SECONDS:.0f} s, got:\n{log.read_text()}")
+        time.sleep(0.1)

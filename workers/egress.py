@@ -10,10 +10,9 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any
 
 import amqp
 import structlog
@@ -30,11 +29,11 @@ from workers.aws_clients import aws_client
 from workers.environment import SettingsError
 from workers.outgoing import Failure, rejected_letter, short_id
 from workers.outward import Addresses, Answer, AwsSender, Outward, Target
-from workers.received import Delivery, body_bytes, trusted_users
+from workers.received import trusted_users
 from workers.service import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, run_service
 from workers.settings import Settings
 from workers.troubles import Troubles
-from workers.undecodable import keep_undecodable
+from workers.undecodable import delivery_of, keep_undecodable
 
 log = structlog.get_logger("millrace.egress")
 
@@ -54,7 +53,7 @@ REJECTED = Counter("millrace_egress_rejected_total", "Messages that can never go
 
 
 class Egress:
-    """One connection that consumes `outward`, and the calls to AWS that are on their way."""
+    """One connection that consumes what waits for AWS, and the calls that are on their way."""
 
     def __init__(self, settings: Settings, addresses: Addresses, aws: AwsSender) -> None:
         self._addresses = addresses
@@ -105,7 +104,7 @@ class Egress:
         return True
 
     def _came(self, queue: str, message: amqp.Message) -> None:
-        delivery = _delivery(message)
+        delivery = delivery_of(message, message.delivery_info["exchange"])
         tag, key = message.delivery_info["delivery_tag"], message.delivery_info["routing_key"]
         try:
             outward = self._addresses.outward(tag, queue, delivery)
@@ -122,13 +121,16 @@ class Egress:
 
     def _submit(self) -> None:
         """Send batches of what waits, as many as there are calls free; a target in trouble waits for its time."""
+        free = CALLS - len(self._calls)
+        if not free:
+            return
         now = time.monotonic()
         due = [one for one in self._waiting if self._not_before.get(one.target, 0.0) <= now]
         found = batches(due, target=lambda one: one.target, text=lambda one: one.text.encode())
-        for batch in found[: CALLS - len(self._calls)]:
+        for batch in found[:free]:
             self._calls[self._pool.submit(self._aws.send, batch)] = batch
-            tags = {one.tag for one in batch}
-            self._waiting = [one for one in self._waiting if one.tag not in tags]
+        sent = {one.tag for batch in found[:free] for one in batch}
+        self._waiting = [one for one in self._waiting if one.tag not in sent]
 
     def _settle(self) -> None:
         for call in [call for call in self._calls if call.done()]:
@@ -187,13 +189,6 @@ class Egress:
         if self._letters:
             self._letters_after = time.monotonic() + LONGEST_PAUSE_SECONDS
             log.warning("letters are not confirmed", letters=len(self._letters))
-
-
-def _delivery(message: amqp.Message) -> Delivery:
-    properties: Mapping[str, Any] = message.properties
-    headers = properties.get("application_headers") or {}
-    body, exchange = body_bytes(message.body), message.delivery_info["exchange"]
-    return Delivery(body, properties.get("content_type"), headers, properties, exchange)
 
 
 def run(settings: Settings, stopping: threading.Event) -> None:

@@ -22,14 +22,14 @@ from sqlalchemy import Engine, select
 from workers.database import begin, connect, reading
 from workers.filing import accepted_row, letter_row, mark_of
 from workers.letters import OPEN, PARKED, release
-from workers.received import Delivery, body_bytes, trusted_users
+from workers.received import trusted_users
 from workers.reconciliation import note_addressed
 from workers.retention import retaining
 from workers.service import run_service
 from workers.settings import Settings
 from workers.storing import Batch, Filed, store
 from workers.tables import letters, stream_offsets
-from workers.undecodable import keep_undecodable
+from workers.undecodable import delivery_of, keep_undecodable
 
 log = structlog.get_logger("millrace.keeper")
 
@@ -121,7 +121,7 @@ class Keeper:
 
     def _letter_came(self, queue: str) -> Any:
         def came(message: amqp.Message) -> None:
-            delivery = _delivery(message)
+            delivery = delivery_of(message)
             row = letter_row(queue, message.delivery_info["routing_key"], delivery, self._catalog, self._trusted)
             marked = mark_of(queue, delivery.headers) is not None
             again = bool(message.delivery_info["redelivered"])
@@ -131,7 +131,7 @@ class Keeper:
         return came
 
     def _accepted_came(self, message: amqp.Message) -> None:
-        delivery = _delivery(message)
+        delivery = delivery_of(message)
         row = accepted_row(message.delivery_info["routing_key"], delivery, self._catalog)
         if row is not None:
             self._batch.accepted.append(row)
@@ -146,13 +146,6 @@ class Keeper:
 
     def _cancelled(self, tag: str) -> None:
         raise ConnectionError(f"the broker cancelled consumer {tag}: its queue was deleted or moved")
-
-
-def _delivery(message: amqp.Message) -> Delivery:
-    properties = dict(message.properties)
-    headers = properties.pop("application_headers", None) or {}
-    body = body_bytes(message.body)
-    return Delivery(body=body, content_type=properties.get("content_type"), headers=headers, properties=properties)
 
 
 def release_parked(engine: Engine, catalog: Catalog) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 import amqp
 
-from workers.received import UNDECODABLE
+from workers.received import UNDECODABLE, Delivery, body_bytes
 
 _decode = amqp.Message._load_properties
 _open = amqp.Channel.__init__
@@ -38,3 +38,11 @@ def keep_undecodable() -> None:
     """Make this process's AMQP connections give bodies as bytes, and go on when properties cannot be decoded."""
     amqp.Message._load_properties = _decode_or_keep
     amqp.Channel.__init__ = _open_without_decoding
+
+
+def delivery_of(message: amqp.Message, exchange: str = "") -> Delivery:
+    """A message as py-amqp gives it; `exchange` is told where it matters through which it came."""
+    properties = dict(message.properties)
+    headers = properties.pop("application_headers", None) or {}
+    content_type = properties.get("content_type")
+    return Delivery(body_bytes(message.body), content_type, headers, properties, exchange)

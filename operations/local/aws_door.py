@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-import httpx
 from millrace.declarations import Catalog
 
 from operations.aws_place import SWITCHED_OFF
@@ -14,7 +13,7 @@ from operations.local.daemon import apply_fleet, fleet_specs, running
 from operations.local.docker_broker import docker_works
 from operations.local.errors import log_tail
 from operations.local.layout import Layout
-from operations.local.localstack import ACCOUNT, NAME, REGION, compose_spec, endpoint, localstack_spec, why_not
+from operations.local.localstack import ACCOUNT, NAME, REGION, answers, compose_spec, endpoint, localstack_spec, why_not
 from operations.local.ports import holder, is_free
 from operations.local.process_spec import ProcessSpec
 
@@ -76,7 +75,7 @@ def wait_for_aws(aws: LocalAws, layout: Layout, say: Progress) -> LocalAws:
     if not aws.is_there:
         return aws
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(aws.noted["endpoint"]):
+    while not answers(aws.noted["endpoint"]):
         died = next((status.restarts for status in running(layout).processes if status.name == NAME), 0)
         if died >= HOPELESS or time.monotonic() > deadline:
             apply_fleet(layout, [spec for spec in fleet_specs(layout) if spec.name != NAME])
@@ -85,10 +84,3 @@ def wait_for_aws(aws: LocalAws, layout: Layout, say: Progress) -> LocalAws:
         time.sleep(0.1)
     say(f"AWS door: LocalStack at {aws.noted['endpoint']}")
     return aws
-
-
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/_localstack/health", timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
-        return False

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+import httpx
+
 from operations.local.layout import REPOSITORY, Layout
 from operations.local.ports import LOOPBACK
 from operations.local.process_spec import ProcessSpec
@@ -21,6 +23,14 @@ EAGER = "sns,sqs,dynamodb,iam,logs,cloudwatch,sts"
 def endpoint(port: int) -> str:
     """Where LocalStack answers."""
     return f"http://{LOOPBACK}:{port}"
+
+
+def answers(url: str) -> bool:
+    """Whether LocalStack is there and has begun to answer."""
+    try:
+        return httpx.get(f"{url}/_localstack/health", timeout=2, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
 
 
 def credentials(account: str = ACCOUNT) -> dict[str, str]:

@@ -3,11 +3,11 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
 
+from tests.dynamodb_server import make_table
 from tests.localstack_server import Aws, fresh_account
 
 
@@ -26,7 +26,7 @@ def test_what_is_published_to_a_topic_is_in_the_queue_that_subscribed_to_it(aws:
 
 def test_of_many_that_write_on_a_condition_at_a_time_one_succeeds(aws: Aws) -> None:
     with closing(aws.client("dynamodb")) as dynamodb:
-        _make_table(dynamodb)
+        make_table(dynamodb, "t", "key")
 
         def put(number: int) -> bool:
             condition = {"ConditionExpression": "attribute_not_exists(#k)", "ExpressionAttributeNames": {"#k": "key"}}
@@ -46,15 +46,6 @@ def test_accounts_see_nothing_of_each_other(aws: Aws) -> None:
     with closing(aws.client("sqs")) as mine, closing(other.client("sqs")) as theirs:
         mine.create_queue(QueueName="only-mine")
         assert "QueueUrls" not in theirs.list_queues()
-
-
-def _make_table(dynamodb: Any) -> None:
-    dynamodb.create_table(
-        TableName="t",
-        KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
 
 
 def test_it_listens_on_loopback_only(localstack: str) -> None:

@@ -16,6 +16,7 @@ from operations.queue_numbers import QueueNumbers
 from operations.sqs_numbers import door_queues, sqs_numbers
 from operations.why import why
 from tests.door_catalog import CATALOG
+from tests.dynamodb_server import make_table
 from tests.localstack_server import Aws
 from workers.stores.items import item_key
 from workers.tables import accepted, metadata
@@ -55,12 +56,7 @@ def record(aws: Aws, **fields: str) -> None:
         **fields,
     }
     with closing(aws.client("dynamodb")) as dynamodb:
-        dynamodb.create_table(
-            TableName=table,
-            KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
-            AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
-            BillingMode="PAY_PER_REQUEST",
-        )
+        make_table(dynamodb, table, "key")
         dynamodb.put_item(TableName=table, Item={name: {"S": value} for name, value in item.items()})
 
 

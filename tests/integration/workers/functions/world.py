@@ -14,6 +14,7 @@ from millrace import aws_names
 from millrace.aws_derived import function_timing
 from millrace.aws_messages import text_attributes
 
+from tests.dynamodb_server import make_table
 from tests.integration.workers.functions.catalog import CATALOG
 from tests.localstack_server import Aws
 from workers.aws_lambda import Function, make
@@ -155,13 +156,3 @@ def world(aws: Aws, group: str, directory: Path) -> Iterator[World]:
     finally:
         sqs.close()
         dynamodb.close()
-
-
-def make_table(dynamodb: Any, name: str, *keys: str) -> None:
-    """A table with keys of text."""
-    dynamodb.create_table(
-        TableName=name,
-        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-        BillingMode="PAY_PER_REQUEST",
-    )

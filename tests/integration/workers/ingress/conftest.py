@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ from tests.integration.workers.ingress.door_catalog import CATALOG
 from tests.integration.workers.stack import Stack, prepare_store, until
 from tests.localstack_server import Aws
 from tests.real_servers import Broker
+from workers import egress
 from workers.database import begin
 from workers.ingress import __main__ as ingress
 from workers.service import TROUBLE
@@ -86,16 +87,28 @@ class Service:
     @contextmanager
     def ingress(self, *, broker_url: str = "", endpoint: str = "") -> Iterator[None]:
         """The ingress at work for as long as a block runs; it must end by itself then."""
-        settings = self.settings("ingress", broker_url=broker_url, endpoint=endpoint)
-        stopping = threading.Event()
-        thread = threading.Thread(target=ingress.run, args=(settings, stopping))
-        thread.start()
-        try:
+        with at_work(ingress.run, self.settings("ingress", broker_url=broker_url, endpoint=endpoint)):
             yield
-        finally:
-            stopping.set()
-            thread.join(30)
-            assert not thread.is_alive(), "the ingress must end"
+
+    @contextmanager
+    def egress(self, *, endpoint: str = "") -> Iterator[None]:
+        """The egress, likewise."""
+        with at_work(egress.run, self.settings("egress", endpoint=endpoint)):
+            yield
+
+
+@contextmanager
+def at_work(run: Callable[[Settings, threading.Event], None], settings: Settings) -> Iterator[None]:
+    """A service at work in this process."""
+    stopping = threading.Event()
+    thread = threading.Thread(target=run, args=(settings, stopping))
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join(30)
+        assert not thread.is_alive(), f"{run.__module__} must end"
 
 
 @pytest.fixture

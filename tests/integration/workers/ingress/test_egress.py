@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,7 +19,7 @@ from operations.faults.proxy import Proxy
 from tests.integration.workers.ingress.conftest import Service
 from tests.integration.workers.ingress.door import AwsDoor
 from tests.integration.workers.stack import Stack, kill_tree, until
-from workers import egress, outward
+from workers import outward
 from workers.database import begin
 from workers.letters import replay
 from workers.service import TROUBLE
@@ -40,21 +38,6 @@ def send(stack: Stack, *messages: Message, user: str = "service.web") -> None:
     """Send as one of the stack's users."""
     with closing(Sender(stack.url(user))) as sender:
         assert sender.send(messages) == [None] * len(messages)
-
-
-@contextmanager
-def running(service: Service, endpoint: str = "") -> Iterator[None]:
-    """The egress at work for as long as a block runs; it must end by itself then."""
-    settings = service.settings("egress", endpoint=endpoint)
-    stopping = threading.Event()
-    thread = threading.Thread(target=egress.run, args=(settings, stopping))
-    thread.start()
-    try:
-        yield
-    finally:
-        stopping.set()
-        thread.join(30)
-        assert not thread.is_alive(), "the egress must end"
 
 
 def heard(door: AwsDoor, count: int, queue: str = LISTENER) -> list[dict[str, Any]]:
@@ -90,7 +73,7 @@ def test_what_is_forwarded_goes_to_its_topic(stack: Stack, door: AwsDoor, servic
     other = event_message(Envelope(id="x", source="/web", type="order.paid", data={"order_id": "x"}))
     alias = Message(exchange=names.IN, routing_key="CLOSED", body=closed("c2", type="CLOSED").body, message_id="c2")
     send(stack, closed("c1", traceparent=trace), alias, other)
-    with running(service):
+    with service.egress():
         found = {event["id"]: event for event in events(heard(door, 2))}
     nothing_is_left(stack)
     assert set(found) == {"c1", "c2"}
@@ -105,7 +88,7 @@ def test_a_replay_goes_to_the_queue_of_its_function(stack: Stack, door: AwsDoor,
     body = Envelope(id="r1", source="/shop", type="order.placed", data={"order_id": "r"}).to_bytes().decode()
     door.send(f"{queue}-dead", [body], cause="permanent", error="no", generation="1")
     stack.start_relay()
-    with service.ingress(), running(service):
+    with service.ingress(), service.egress():
         letter = until(stack.letters, what="the letter")[0]
         with stack.engine() as engine, begin(engine) as connection:
             assert replay(connection, [letter.id]) == 1
@@ -127,7 +110,7 @@ def test_what_can_never_go_out_is_rejected_and_stops_no_other(
     wrong = Message(exchange=names.IN, routing_key="order.closed", body=other, message_id="n2")
     monkeypatch.setattr("workers.outward._entry", picky())
     send(stack, closed("a1"), garbage, closed("n3", data={"order_id": "never"}), wrong, closed("a2"))
-    with running(service):
+    with service.egress():
         found = {event["id"] for event in events(heard(door, 2))}
         until(lambda: len(stack.letters("rejected")) == 3, what="three letters")
     nothing_is_left(stack)
@@ -162,7 +145,7 @@ def test_aws_goes_and_comes_back(stack: Stack, door: AwsDoor, service: Service) 
     with Proxy(parts.hostname or "", parts.port or 0) as line:
         line.refuse()
         send(stack, *(closed(f"o{number}") for number in range(EVENTS)))
-        with running(service, endpoint=f"http://127.0.0.1:{line.port}"):
+        with service.egress(endpoint=f"http://127.0.0.1:{line.port}"):
             until(TROUBLE.labels("egress")._value.get, what="trouble that shows")
             until(lambda: stack.messages(names.OUTWARD) == EVENTS, what="all of them in the queue")
             line.let_pass()
@@ -182,7 +165,7 @@ def test_a_topic_that_is_not_there_stops_no_function(stack: Stack, door: AwsDoor
         )
         send(stack, closed("t1"))
         send(stack, alone, user="service.office")
-        with running(service):
+        with service.egress():
             heard(door, 1, door.function_queue("audit"))
             until(lambda: stack.messages(names.OUTWARD) == 1, what="the one that waits for its topic")
             sns.create_topic(Name="Closed")
