@@ -40,7 +40,8 @@ class Invocation:
 
     def begin(self) -> None:
         """Its time runs from now on."""
-        self.deadline_ms = round((time.time() + self.seconds) * 1000)  # the process has no clock but the wall's
+        # The process has no clock but the wall's, and cuts it to whole milliseconds: rounded up, it would have one more.
+        self.deadline_ms = int((time.time() + self.seconds) * 1000)
         self.ends_at = time.monotonic() + self.seconds
 
 
