@@ -40,7 +40,7 @@ class Invocation:
 
     def begin(self) -> None:
         """Its time runs from now on."""
-        # The process has no clock but the wall's, which it cuts to milliseconds: rounded up, this would be one too many.
+        # The process has no clock but the wall's, in whole milliseconds: rounded up, this would be one too many.
         self.deadline_ms = int((time.time() + self.seconds) * 1000)
         self.ends_at = time.monotonic() + self.seconds
 
