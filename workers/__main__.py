@@ -69,7 +69,7 @@ def run(app: Celery, runtime: Runtime) -> int:
     worker = app.Worker(
         hostname=names.node_name(runtime.group.name, uuid.uuid4().hex[:8], socket.gethostname()),
         pool_cls="prefork",
-        concurrency=runtime.settings.concurrency,
+        concurrency=runtime.processes,
         loglevel=logging.INFO,
         task_events=True,
         without_gossip=True,

@@ -1,6 +1,5 @@
 """The Celery app: base settings, routes from the catalog, and what Celery's own senders need."""
 
-import math
 import os
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ from celery.worker.control import Panel
 from kombu import Exchange, Queue
 from millrace import names
 from millrace.declarations import Catalog, Payload
-from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, timing
+from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, prefetch_multiplier
 
 from workers.celery_events import SERIALIZER, register_serializer
 from workers.guard import refuse_compression
@@ -88,11 +87,17 @@ def _wait_seconds(countdown: float | None, eta: datetime | None) -> float:
     return countdown or 0.0
 
 
-def undeclared_queue(name: str, exchange: str, routing_key: str) -> Queue:
-    """A queue, as Celery wants one, that is never declared."""
+def undeclared_queue(name: str, exchange: str, routing_key: str, *, held: float | None = None) -> Queue:
+    """A queue, as Celery wants one, that is never declared; `held` is how long its consumer may hold a message.
+
+    RabbitMQ heeds that from 3.12 on (`x-consumer-timeout`, milliseconds); before, its own half an hour counts.
+    """
     topic = Exchange(exchange, "topic", no_declare=True)
     quorum = {"x-queue-type": "quorum"}
-    return Queue(name, topic, routing_key=routing_key, queue_arguments=quorum, no_declare=True)
+    consuming = {} if held is None else {"x-consumer-timeout": round(held * 1000)}
+    return Queue(
+        name, topic, routing_key=routing_key, queue_arguments=quorum, consumer_arguments=consuming, no_declare=True
+    )
 
 
 def route(catalog: Catalog, type_: str) -> tuple[str, str]:
@@ -124,7 +129,8 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
 
     app = make_app(runtime.settings.broker_url, runtime.catalog)
     group = runtime.group.name
-    queue = undeclared_queue(names.group_queue(group), names.GROUPS, names.group_key(group))
+    held = runtime.timing.consumer_timeout
+    queue = undeclared_queue(names.group_queue(group), names.GROUPS, names.group_key(group), held=held)
     app.conf.update(
         millrace_runtime=runtime,
         # No confirms for Celery's own events: under a broker alarm the worker's loop would wait for them, and nothing
@@ -133,12 +139,12 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
         event_serializer=SERIALIZER,
         task_queues=[queue],
         task_default_queue=queue.name,
-        task_time_limit=timing(runtime.group).hard_limit,
+        task_time_limit=runtime.timing.hard_limit,
         worker_consumer="workers.guard:GuardedConsumer",
+        worker_prefetch_multiplier=prefetch_multiplier(runtime.lane, runtime.processes),
     )
     if runtime.lane is not None:
         app.steps["consumer"].add(Lane)
-        app.conf.worker_prefetch_multiplier = math.ceil(runtime.lane.prefetch / runtime.settings.concurrency)
     for command in set(Panel.data) - HARMLESS_COMMANDS:
         del Panel.data[command]
     refuse_compression()

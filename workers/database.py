@@ -11,14 +11,13 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg
+from millrace.derived import IDLE_TRANSACTION_SECONDS, STATEMENT_SECONDS
 from sqlalchemy import Connection, Dialect, Engine, NullPool, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
-#: Bounds on PostgreSQL, in milliseconds: no transaction of ours is long, so one that hangs is ended by the server.
-POSTGRES_LIMITS = {"statement_timeout": 30_000, "idle_in_transaction_session_timeout": 15_000}
 #: How long those that are in no hurry wait for a lock.
 PATIENCE_SECONDS = 30.0
 #: The longest that anyone waits for a server to take a connection.
@@ -33,14 +32,21 @@ _SQLITE_OUTAGES = ("locked", "unable to open", "disk", "readonly")
 _WRITING = {"millrace_writing": True}
 
 
-def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False, ping: bool = True) -> Engine:
+def connect(
+    url: str,
+    *,
+    patience: float = PATIENCE_SECONDS,
+    statement: float = STATEMENT_SECONDS,
+    forks: bool = False,
+    ping: bool = True,
+) -> Engine:
     """An engine for `sqlite:///path` or `postgresql+psycopg://...`; nothing is opened yet.
 
-    `patience` bounds, in seconds, the wait for another's lock, and for the server to take a connection. With `ping` a
-    server is asked whether it is still there before a connection is used again, unless it was used within a second: a
-    server that was started again was away for longer. Without, the user tries twice. With `forks`, the process may fork
-    between two transactions: SQLite's file is not open then (its locks would be lost in the child, unnoticed by it),
-    and a child keeps no server believing that its parent is still there.
+    `patience` bounds, in seconds, the wait for another's lock, and for the server to take a connection, `statement` how
+    long a server works at one statement. With `ping` a server is asked whether it is still there before a connection is
+    used again, unless it was used within a second: a server that was started again was away for longer. Without, the
+    user tries twice. With `forks`, the process may fork between two transactions: SQLite's file is not open then (its
+    locks would be lost in the child, unnoticed by it), and a child keeps no server believing that its parent is there.
     """
     if url.startswith("sqlite"):
         pool = NullPool if forks else None
@@ -49,8 +55,12 @@ def connect(url: str, *, patience: float = PATIENCE_SECONDS, forks: bool = False
         event.listen(engine, "begin", partial(_begin_sqlite, patience))
         return engine
     wait = math.ceil(min(patience, _CONNECT_SECONDS))
-    limits = {**POSTGRES_LIMITS, "lock_timeout": round(patience * 1000)}
-    options = " ".join(f"-c {name}={value}" for name, value in limits.items())
+    limits = {
+        "statement_timeout": statement,
+        "idle_in_transaction_session_timeout": IDLE_TRANSACTION_SECONDS,
+        "lock_timeout": patience,
+    }
+    options = " ".join(f"-c {name}={round(seconds * 1000)}" for name, seconds in limits.items())
     settings = {"options": options, "connect_timeout": wait, "tcp_user_timeout": 20_000, "application_name": "millrace"}
     engine = create_engine(url, hide_parameters=True, connect_args=settings, isolation_level="READ COMMITTED")
     if ping:

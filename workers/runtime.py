@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from millrace.declarations import Catalog, WorkerGroup
-from millrace.derived import SEND_SECONDS, STORE_SECONDS, LaneSize, Timing, lane_size, timing
+from millrace.derived import SEND_SECONDS, STORE_SECONDS, LaneSize, Timing, lane_size, processes, timing
 from millrace.publishing.sender import Sender
 from sqlalchemy import Engine
 
@@ -47,7 +47,7 @@ class Runtime:
     @cached_property
     def engine(self) -> Engine:
         """The database."""
-        return connect(self.settings.database_url, patience=STORE_SECONDS)
+        return connect(self.settings.database_url, patience=STORE_SECONDS, statement=self.timing.statement)
 
     @cached_property
     def inbox(self) -> InboxStore:
@@ -88,6 +88,11 @@ class Runtime:
     def lane(self) -> LaneSize | None:
         """The size of its lane, if it has one: a batch's effects, outcomes and outbox must commit together."""
         return lane_size(self.group) if self.settings.inbox_url is None else None
+
+    @property
+    def processes(self) -> int:
+        """How many processes its pool has."""
+        return processes(self.group, self.settings.concurrency)
 
     @property
     def worker(self) -> str:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import cached_property
 from types import UnionType
 
-from millrace.checks import lasts, require, require_distinct, require_no_wildcard, require_sequence
+from millrace.checks import lasts, require, require_distinct, require_no_wildcard, require_sequence, within
 from millrace.errors import UnknownEventType
 from millrace.functions import Function, LambdaGroup, PlainFunction, Topic
 from millrace.payload import Payload
@@ -43,6 +43,9 @@ RESERVED_NAMES = frozenset(
 )
 #: A group whose handlers are declared to end within this has a lane: the loop that runs them still turns in time.
 LANE_RUNTIME = timedelta(seconds=0.5)
+#: MiB: what Python, Celery and two processes need, and what no sensible worker does.
+LEAST_MEMORY = 256
+MOST_MEMORY = 65_536
 
 
 def seconds(count: float) -> timedelta:
@@ -97,7 +100,9 @@ class WorkerGroup:
     """One queue, one deployment, one scaling unit, one idempotency scope: the events it handles and how.
 
     `tasks` are payloads that only this group sends to itself (the steps of a workflow); `replicas` is the
-    smallest and largest number of worker processes; `longest_runtime` bounds one run of a handler. `idempotent` says
+    smallest and largest number of workers; `longest_runtime` bounds one run of a handler, `usual_runtime`, where it is
+    declared, is what one takes on average (workers are counted by it), and `memory` is what a worker may use, in MiB:
+    one that uses more is replaced when it has finished what it runs. `idempotent` says
     that its handlers may run more than once for an event: what ends well in its lane leaves no record in the inbox, and
     duplicates are not absorbed (docs/decisions/0507).
     """
@@ -106,6 +111,8 @@ class WorkerGroup:
     handles: Sequence[type[Payload]] = field(kw_only=True)
     tasks: Sequence[type[Payload]] = field(default=(), kw_only=True)
     longest_runtime: timedelta = field(default=timedelta(seconds=10), kw_only=True)
+    usual_runtime: timedelta | None = field(default=None, kw_only=True)
+    memory: int = field(default=512, kw_only=True)
     replicas: tuple[int, int] = field(default=(1, 4), kw_only=True)
     retry: Retry = field(default_factory=Retry, kw_only=True)
     idempotent: bool = field(default=False, kw_only=True)
@@ -126,6 +133,11 @@ class WorkerGroup:
         longest = self.longest_runtime
         in_range = lasts(timedelta(milliseconds=10), longest, timedelta(hours=12))
         require(in_range, f"{name}: longest_runtime", "a timedelta, 10 milliseconds to 12 hours", longest)
+        usual = self.usual_runtime
+        shorter = usual is None or lasts(timedelta(microseconds=1), usual, longest)
+        require(shorter, f"{name}: usual_runtime", "a timedelta, more than none, at most longest_runtime", usual)
+        bounded = isinstance(self.memory, int) and within(LEAST_MEMORY, self.memory, MOST_MEMORY)
+        require(bounded, f"{name}: memory", f"a whole number of MiB, {LEAST_MEMORY} to {MOST_MEMORY}", self.memory)
         ordered = _is_range(self.replicas)
         require(
             ordered,

@@ -63,6 +63,22 @@ BATCH_EVENTS = 100
 #: One waits for its commit, one runs, one comes.
 BATCHES_IN_HAND = 3
 LANE_BACKLOG_SECONDS = 30.0
+#: A worker of a group with longer handlers runs one at a time: no event waits behind another's minutes.
+LONG_RUNTIME_SECONDS = 60.0
+#: RabbitMQ tells its statistics so often (collect_statistics_interval): what scales looks no oftener.
+STATISTICS_SECONDS = 5.0
+LONGEST_POLLING_SECONDS = 15.0
+#: A transaction that does nothing for so long is of a process that hangs: PostgreSQL ends it.
+IDLE_TRANSACTION_SECONDS = 15.0
+#: The longest statement of those who have no group: relay, keeper, retention.
+STATEMENT_SECONDS = 30.0
+#: RabbitMQ closes a channel that holds an event for longer, unless its consumer asks for more.
+BROKER_PATIENCE_SECONDS = 1800.0
+#: Kubernetes asks so often whether a worker consumes, and ends one only after the worker would have ended itself.
+PROBE_SECONDS = 10.0
+PROBE_FAILURES = 6
+#: A start imports, checks its topology and connects within this, or is tried again.
+START_SECONDS = 120.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,15 +93,38 @@ class Timing:
     lease: float
     #: A stopping worker is given this long to finish what runs.
     grace: float
+    #: Nothing that had been delivered can still run: only then do workers go, or the last of them sleep.
+    cool_down: float
+    #: The broker takes an event back from a worker that holds it for so long.
+    consumer_timeout: float
+
+    @property
+    def statement(self) -> float:
+        """The database ends a statement that runs for so long: no attempt that waits for it can be alive."""
+        return self.lease
 
 
 def timing(group: WorkerGroup) -> Timing:
-    """The time limits of a group; soft < hard < lease < grace."""
+    """The time limits of a group; soft < hard < lease < grace < cool-down < consumer time-out."""
     longest = group.longest_runtime.total_seconds()
     hard = longest + max(1.0, longest * 0.1) + MARGIN_SECONDS
     late = BATCH_BOUND_SECONDS if lane_size(group) else 0.0  # the loop that kills is the one that runs the batches
     lease = hard + END_SECONDS + late
-    return Timing(soft_limit=longest, hard_limit=hard, lease=lease, grace=lease + 2 * END_SECONDS)
+    grace = lease + 2 * END_SECONDS
+    cool_down = grace + 2 * STATISTICS_SECONDS
+    return Timing(
+        soft_limit=longest,
+        hard_limit=hard,
+        lease=lease,
+        grace=grace,
+        cool_down=cool_down,
+        consumer_timeout=max(BROKER_PATIENCE_SECONDS, 2 * cool_down),
+    )
+
+
+def polling(group: WorkerGroup) -> float:
+    """How often, in seconds, it is looked whether a group needs more workers, or fewer."""
+    return min(max(STATISTICS_SECONDS, group.longest_runtime.total_seconds()), LONGEST_POLLING_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +144,21 @@ def lane_size(group: WorkerGroup) -> LaneSize | None:
         return None
     batch = min(BATCH_EVENTS, int(LANE_BACKLOG_SECONDS / longest / BATCHES_IN_HAND))
     return LaneSize(batch=batch, prefetch=BATCHES_IN_HAND * batch)
+
+
+def processes(group: WorkerGroup, concurrency: int) -> int:
+    """How many processes a worker of this group has in its pool, if it may have `concurrency`."""
+    return 1 if group.longest_runtime.total_seconds() > LONG_RUNTIME_SECONDS else concurrency
+
+
+def prefetch_multiplier(lane: LaneSize | None, in_pool: int) -> int:
+    """Celery's setting by which a worker is given as many events as it has slots for, and no more."""
+    return max(1, lane.prefetch // in_pool) if lane else 1
+
+
+def slots(lane: LaneSize | None, in_pool: int) -> int:
+    """How many events a worker has in hand, at most: what it is given before it has acknowledged any."""
+    return prefetch_multiplier(lane, in_pool) * in_pool
 
 
 def rollout_pause(group: WorkerGroup) -> int:

@@ -12,16 +12,22 @@ from millrace.derived import (
     BATCH_EVENTS,
     BATCH_SECONDS,
     BATCHES_IN_HAND,
+    BROKER_PATIENCE_SECONDS,
     COMMIT_SECONDS,
     END_SECONDS,
     HALVING_SECONDS,
     HEARTBEAT_SECONDS,
+    IDLE_TRANSACTION_SECONDS,
     LANE_BACKLOG_SECONDS,
     LANE_RUNTIME_SECONDS,
     LEAST_SENDING_SECONDS,
+    LONG_RUNTIME_SECONDS,
+    LONGEST_POLLING_SECONDS,
     LOOK_SECONDS,
     LOOP_STUCK_SECONDS,
     NOT_CONSUMING_SECONDS,
+    PROBE_FAILURES,
+    PROBE_SECONDS,
     RECONNECT_SECONDS,
     RELAY_LEASE_SECONDS,
     RELAY_SEND_SECONDS,
@@ -29,9 +35,16 @@ from millrace.derived import (
     RELAY_WINDOW_SECONDS,
     SEND_SECONDS,
     SILENCE_SECONDS,
+    START_SECONDS,
+    STATEMENT_SECONDS,
+    STATISTICS_SECONDS,
     STORE_SECONDS,
     lane_size,
+    polling,
+    prefetch_multiplier,
+    processes,
     sending_bound,
+    slots,
     timing,
 )
 from millrace.events import UserSignedUp
@@ -46,6 +59,29 @@ def assert_ordered(group: WorkerGroup) -> None:
     kill_may_be_late = BATCH_BOUND_SECONDS if lane_size(group) else 0.0
     assert limits.lease - limits.hard_limit >= (END_SECONDS + kill_may_be_late) * 0.999
     assert limits.grace - limits.hard_limit > END_SECONDS
+    # Scaling: a stopped worker has ended what it runs; none is stopped, and no group sleeps, while anything can run.
+    assert limits.soft_limit < limits.grace < limits.cool_down < limits.consumer_timeout
+    assert limits.cool_down - limits.grace >= 2 * STATISTICS_SECONDS * 0.999, "as old as what the broker says"
+    assert limits.consumer_timeout >= BROKER_PATIENCE_SECONDS, "RabbitMQ's own is never shortened"
+    assert limits.hard_limit < limits.statement <= limits.lease
+    assert STATISTICS_SECONDS <= polling(group) <= LONGEST_POLLING_SECONDS
+    assert 2 * polling(group) < limits.cool_down, "more than one look before anything ends"
+    for concurrency in (1, 2, 7):
+        assert_hand_full(group, concurrency)
+
+
+def assert_hand_full(group: WorkerGroup, concurrency: int) -> None:
+    """A worker is given just what it has slots for, and ends all of it within the time that the broker gives it."""
+    in_pool = processes(group, concurrency)
+    assert 1 <= in_pool <= concurrency
+    for lane in (lane_size(group), None):
+        held = slots(lane, in_pool)
+        assert held == prefetch_multiplier(lane, in_pool) * in_pool
+        assert held <= max(lane.prefetch if lane else 0, in_pool)
+        assert held >= (lane.prefetch - in_pool if lane else in_pool)
+        if group.longest_runtime.total_seconds() > LONG_RUNTIME_SECONDS:
+            assert held == 1
+        assert held * timing(group).soft_limit / in_pool < timing(group).consumer_timeout
 
 
 @pytest.mark.parametrize("group", CATALOG.groups, ids=lambda group: group.name)
@@ -68,6 +104,19 @@ def test_a_worker_that_does_not_consume_notices_in_time() -> None:
     assert NOT_CONSUMING_SECONDS + 2 * a_look <= BOUND_SECONDS
     assert NOT_CONSUMING_SECONDS >= 3 * LOOK_SECONDS
     assert RECONNECT_SECONDS <= BOUND_SECONDS / 3
+
+
+def test_probes_come_after_a_workers_own_watchdog() -> None:
+    noticed = max(LOOP_STUCK_SECONDS + LOOK_SECONDS, NOT_CONSUMING_SECONDS + 2 * LOOK_SECONDS)
+    assert noticed < PROBE_SECONDS * PROBE_FAILURES <= 2 * BOUND_SECONDS
+    assert PROBE_SECONDS > LOOK_SECONDS
+    assert START_SECONDS > BOUND_SECONDS
+
+
+def test_the_databases_own_limits() -> None:
+    """A transaction of a batch is not taken for one that hangs, and a lock is given up before a statement is."""
+    assert BATCH_BOUND_SECONDS < IDLE_TRANSACTION_SECONDS
+    assert STORE_SECONDS < STATEMENT_SECONDS
 
 
 def test_a_loop_at_work_is_not_taken_for_stuck() -> None:

@@ -19,7 +19,7 @@ def start():
 assert gc.get_freeze_count() == 0 and gc.get_threshold()[0] < garbage.YOUNG_OBJECTS
 worker = SimpleNamespace(start=start, exitcode=None)
 app = SimpleNamespace(Worker=lambda **_: worker)
-runtime = SimpleNamespace(group=SimpleNamespace(name="g"), settings=SimpleNamespace(concurrency=1))
+runtime = SimpleNamespace(group=SimpleNamespace(name="g"), processes=1)
 run(app, runtime)
 """
 
