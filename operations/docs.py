@@ -57,6 +57,9 @@ def _group(group: WorkerGroup) -> dict[str, Any]:
         "hard_limit_seconds": limits.hard_limit,
         "lease_seconds": limits.lease,
         "grace_seconds": limits.grace,
+        "cool_down_seconds": limits.cool_down,
+        "usual_runtime_seconds": group.usual_runtime.total_seconds() if group.usual_runtime else None,
+        "memory_mebibytes": group.memory,
     }
 
 
@@ -139,11 +142,13 @@ def _group_section(group: WorkerGroup) -> str:
         ("own tasks", ", ".join(f"`{payload.event_type}`" for payload in group.tasks) or "none"),
         ("queue, dead-letter queue", f"`{names.group_queue(group.name)}`, `{names.dead_queue(group.name)}`"),
         ("broker user", f"`{names.group_user('VHOST', group.name)}`"),
-        ("replicas", f"{group.replicas[0]} to {group.replicas[1]}"),
+        ("replicas", f"{group.replicas[0]} to {group.replicas[1]}, of {group.memory} MiB each"),
         ("attempts", f"{retry.attempts}, the first again after {_span(retry.delay.total_seconds())}"),
         ("back-off", f"times {retry.factor:g}, at most {_span(retry.longest_delay.total_seconds())}"),
         ("longest runtime", f"{_span(limits.soft_limit)}, killed after {_span(limits.hard_limit)}"),
+        ("usual runtime", _span(group.usual_runtime.total_seconds()) if group.usual_runtime else "as the longest"),
         ("lease, grace", f"{_span(limits.lease)}, {_span(limits.grace)}"),
+        ("cool-down", _span(limits.cool_down)),
     ]
     return f"### `{group.name}`\n\n" + _table(("", ""), rows)
 

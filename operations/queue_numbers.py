@@ -11,12 +11,13 @@ from workers.broker_state import BrokerUnreadable
 
 @dataclass(frozen=True, kw_only=True)
 class QueueNumbers:
-    """One queue at one moment; `growth` is messages a second, as far as the broker keeps it."""
+    """One queue at one moment; `growth` and `arrivals` are messages a second, as far as the broker keeps them."""
 
     ready: int = 0
     unacknowledged: int = 0
     consumers: int = 0
     growth: float = 0.0
+    arrivals: float = 0.0
 
     @property
     def messages(self) -> int:
@@ -40,14 +41,18 @@ def queue_numbers(monitoring_url: str, vhost: str) -> dict[str, QueueNumbers]:
 
 
 def _numbers(raw: Mapping[str, object]) -> QueueNumbers:
-    details = raw.get("messages_details")
-    growth = details.get("rate", 0.0) if isinstance(details, dict) else 0.0
+    arrived = raw.get("message_stats")
     return QueueNumbers(
         ready=_count(raw.get("messages_ready")),
         unacknowledged=_count(raw.get("messages_unacknowledged")),
         consumers=_count(raw.get("consumers")),
-        growth=float(growth),
+        growth=_rate(raw.get("messages_details")),
+        arrivals=_rate(arrived.get("publish_details")) if isinstance(arrived, dict) else 0.0,
     )
+
+
+def _rate(details: object) -> float:
+    return float(details.get("rate", 0.0)) if isinstance(details, dict) else 0.0
 
 
 def _count(value: object) -> int:

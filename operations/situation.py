@@ -6,6 +6,9 @@ from pathlib import Path
 from millrace.declarations import Catalog
 
 from operations.connections import Connections
+from operations.local.fleet import worker_names
+from operations.local.layout import Layout
+from operations.local.numbers import read_numbers
 from operations.queue_numbers import queue_numbers
 from operations.sqs_numbers import sqs_numbers
 from operations.status import ProcessNumbers, Situation
@@ -32,6 +35,7 @@ def read_situation(where: Connections, catalog: Catalog) -> Situation:
         flower=where.stack.get("flower", {}),
         sqs=sqs_numbers(where.aws(), where.stack.get("aws", {}), catalog, where.vhost),
         trouble=trouble,
+        numbers=read_numbers(Layout(where.directory)),
     )
 
 
@@ -41,7 +45,7 @@ def read_processes(directory: Path, catalog: Catalog) -> list[ProcessNumbers] | 
         listed = json.loads((directory / "processes.json").read_text())["processes"]
     except FileNotFoundError:
         return None
-    groups = {name: group.name for group in catalog.groups for name in (group.name, f"worker-{group.name}")}
+    groups = {name: group.name for group in catalog.groups for name in (group.name, *worker_names(group))}
     return [
         ProcessNumbers(
             name=process["name"],

@@ -7,6 +7,7 @@ from typing import Any
 from millrace import aws_names, names
 from millrace.declarations import Catalog, WorkerGroup
 
+from operations.local.numbers import Number
 from operations.queue_numbers import QueueNumbers
 from operations.sqs_numbers import SqsNumbers
 from operations.store_numbers import StoreNumbers
@@ -35,6 +36,8 @@ class Situation:
     sqs: SqsNumbers | None = None
     #: services that failed and have not run well since, by their own word
     trouble: Sequence[str] = ()
+    #: how many workers each group is to have, where the local stack's scaler says so
+    numbers: Mapping[str, Number] = field(default_factory=dict)
 
     def queue(self, name: str) -> QueueNumbers:
         """The numbers of a queue; zeros if there is no such queue."""
@@ -100,11 +103,14 @@ def _group(situation: Situation, declared: WorkerGroup) -> dict[str, Any]:
     group = declared.name
     queue = situation.queue(names.group_queue(group))
     states = situation.store.inbox.get(group, {})
+    number = situation.numbers.get(group)
     return {
         "ready": queue.ready,
         "unacknowledged": queue.unacknowledged,
         "consumers": queue.consumers,
         "replicas": _replicas(situation, group, queue),
+        "wanted": number.wanted if number else None,
+        "scaled_by_hand": number.number if number and number.by_hand else None,
         "dead_letters": situation.store.dead_letters.get(group, 0) + situation.transit(names.dead_queue(group)),
         # Most of an idempotent group leave no record (decision 0507).
         "processed": None if declared.idempotent else states.get("processed", 0),

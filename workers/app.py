@@ -15,6 +15,7 @@ from millrace.derived import HEARTBEAT_SECONDS, SEND_SECONDS, prefetch_multiplie
 from workers.celery_events import SERIALIZER, register_serializer
 from workers.guard import refuse_compression
 from workers.lane.step import Lane
+from workers.memory import child_limit
 from workers.runtime import Runtime
 from workers.settings import Settings, from_environment
 from workers.tasks import register
@@ -141,6 +142,7 @@ def make_worker_app(runtime: Runtime) -> EventCelery:
         task_default_queue=queue.name,
         task_time_limit=runtime.timing.hard_limit,
         worker_consumer="workers.guard:GuardedConsumer",
+        worker_max_memory_per_child=child_limit(runtime.group, runtime.processes),
         worker_prefetch_multiplier=prefetch_multiplier(runtime.lane, runtime.processes),
     )
     if runtime.lane is not None:

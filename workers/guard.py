@@ -60,6 +60,7 @@ class GuardedConsumer(WatchedConsumer):
         self.group = self.runtime.group.name
         self.queue = names.group_queue(self.group)
         self.longest_task = self.runtime.timing.grace
+        self.memory = self.runtime.group.memory
         super().__init__(*args, app=app, **kwargs)
 
     def on_send_event_buffered(self) -> None:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from amqp import exceptions, spec
@@ -19,6 +19,7 @@ from celery.worker.consumer import Consumer
 from kombu import Connection
 from millrace.derived import LOOK_SECONDS, LOOP_STUCK_SECONDS, NOT_CONSUMING_SECONDS, SEND_SECONDS
 
+from workers import memory
 from workers.watchdog import EX_STUCK, Watchdog
 
 log = structlog.get_logger("millrace.worker")
@@ -71,6 +72,8 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     queue: str
     group: str
     longest_task: float
+    #: what it may use, in MiB
+    memory: int
     #: messages that came so far
     came = 0
     _watchdog: Watchdog | None = None
@@ -120,13 +123,24 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         trouble = liveness.trouble(look)
         if trouble is not None:
             self._leave(trouble)
+        self._bound_memory()
+
+    def _bound_memory(self) -> None:
+        """End, as by SIGTERM, if it uses more than it may: who supervises it starts another (celery #4843)."""
+        used = memory.used()
+        if used > self.memory:
+            log.warning("too much memory, ending", group=self.group, used=used, may_use=self.memory)
+            self._end(0)
 
     def _leave(self, reason: str) -> None:
         log.critical("not consuming, ending", group=self.group, queue=self.queue, reason=reason)
+        self._end(EX_STUCK)
+
+    def _end(self, code: int) -> NoReturn:
         hard_end = threading.Timer(self.longest_task, os._exit, (EX_STUCK,))
         hard_end.daemon = True
         hard_end.start()
-        raise WorkerShutdown(EX_STUCK)
+        raise WorkerShutdown(code)
 
 
 def counts(channel: Any, queue: str) -> tuple[int, int]:

@@ -27,9 +27,15 @@ def show(report: dict[str, Any]) -> None:
     """Print the report for people."""
     from operations.cli.output import show_table  # noqa: PLC0415
 
-    columns = ("ready", "unacknowledged", "consumers", "replicas", "processed", "retrying", "discarded", "dead_letters")
+    columns = (
+        *("ready", "unacknowledged", "consumers", "replicas", "wanted"),
+        *("processed", "retrying", "discarded", "dead_letters"),
+    )
     titles = ("group", *(column.replace("_", " ") for column in columns))
     show_table(titles, [(name, *(group[column] for column in columns)) for name, group in report["groups"].items()])
+    for name, group in report["groups"].items():
+        if group["scaled_by_hand"] is not None:
+            click.echo(f"{name} has {group['scaled_by_hand']} workers by hand, until `millrace scale {name} auto`")
     if report["aws"]:
         _show_aws(report["aws"])
     relay = report["relay"]

@@ -26,7 +26,7 @@ from operations.local.applying import apply_topology
 from operations.local.broker import Broker, node_broker
 from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor, wait_for
 from operations.local.errors import LocalError
-from operations.local.fleet import FLOWER, MAIL_SINK, fleet, worker_name
+from operations.local.fleet import FLOWER, MAIL_SINK, SCALER, fleet, worker_name
 from operations.local.layout import Layout
 from operations.local.noting import note
 from operations.local.ports import LOOPBACK, free_ports
@@ -100,7 +100,9 @@ class World:
         through = self.reached_by(self.workers_proxy)
         arming = arming or {}
         everyone = arming.get("*", {})
-        plain = [spec for spec in fleet(self.catalog, through, self.layout, self.settings) if spec.name != FLOWER]
+        # A scenario has the workers that it says, whatever waits: nothing scales them.
+        whole = fleet(self.catalog, through, self.layout, self.settings)
+        plain = [spec for spec in whole if spec.name not in (FLOWER, SCALER) and spec.at_first]
         specs = [self._armed(spec, {**everyone, **arming.get(spec.name, {})}) for spec in plain]
         doubled = {self.worker(group) for group in twice}
         again = [
@@ -110,7 +112,7 @@ class World:
         ]
         whole = [*self.servers, *specs, *again]
         watch = Watch(self.layout, apply_fleet(self.layout, whole))
-        wait_for_processes(watch, [spec.name for spec in whole])
+        wait_for_processes(watch, whole)
         wait_for_consumers(watch, self.broker, self.record.vhost, [*self.groups(), *twice], lambda _text: None)
         self.planned = self.restarts()
 

@@ -119,6 +119,7 @@ def stop_supervisor(layout: Layout, seconds: float = 120.0) -> bool:
     ended = end_leftovers(layout)
     layout.fleet.unlink(missing_ok=True)
     layout.processes.unlink(missing_ok=True)
+    layout.numbers.unlink(missing_ok=True)
     remove_link(layout.broker)
     return pid is not None or ended > 0
 

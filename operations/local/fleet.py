@@ -1,4 +1,4 @@
-"""The processes of a stack, from its catalog: one worker per group, relay, keeper, mail sink, Flower, the AWS door."""
+"""The processes of a stack, from its catalog: workers, scaler, relay, keeper, mail sink, Flower, the AWS door."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from millrace import names
-from millrace.declarations import Catalog
+from millrace.declarations import Catalog, WorkerGroup
 from millrace.derived import timing
 
 from operations.local.layout import REPOSITORY, Layout
@@ -18,7 +19,7 @@ from operations.local.localstack import credentials
 from operations.local.process_spec import ProcessSpec
 from operations.local.stack_record import StackRecord
 
-RELAY, KEEPER, MAIL_SINK, FLOWER = "relay", "keeper", "mail-sink", "flower"
+RELAY, KEEPER, SCALER, MAIL_SINK, FLOWER = "relay", "keeper", "scaler", "mail-sink", "flower"
 #: What runs at the AWS door, where it is open: each with its module, and as which user it talks to the broker.
 AWS_DOOR = {
     "ingress": ("workers.ingress", "ingress"),
@@ -30,9 +31,14 @@ AWS_DOOR = {
 _PASSED_ON = ("MILLRACE_CATALOG", "MILLRACE_HANDLERS", "MILLRACE_CONCURRENCY", "MILLRACE_RETENTION_DAYS")
 
 
-def worker_name(group: str) -> str:
-    """The name of a group's worker process."""
-    return f"worker-{group}"
+def worker_name(group: str, replica: int = 1) -> str:
+    """The name of a group's worker; a dot is in no group's name."""
+    return f"worker-{group}" if replica == 1 else f"worker-{group}.{replica}"
+
+
+def worker_names(group: WorkerGroup) -> list[str]:
+    """The names of all workers that a group may have."""
+    return [worker_name(group.name, replica) for replica in range(1, group.replicas[1] + 1)]
 
 
 def function_name(function: str) -> str:
@@ -42,7 +48,7 @@ def function_name(function: str) -> str:
 
 def measured(catalog: Catalog, *, with_aws: bool) -> list[str]:
     """The processes that have a metrics port."""
-    workers = [worker_name(group.name) for group in catalog.groups]
+    workers = [name for group in catalog.groups for name in worker_names(group)]
     return [*workers, RELAY, KEEPER, *(AWS_DOOR if with_aws else ())]
 
 
@@ -67,12 +73,22 @@ def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Ma
         process(MAIL_SINK, "operations.local.mail_sink", env=_mail_sink_env(record), version=_sink_version()),
         process(RELAY, "workers.relay", env={**store, **user("relay")}),
         process(KEEPER, "workers.keeper", env={**store, **user("keeper")}),
+        # The keeper's user may ask how much waits in the groups' queues, at once; the broker's statistics are late.
+        process(
+            SCALER,
+            "operations.local.scaler",
+            str(layout.root.resolve()),
+            env={**store, **user("keeper"), **monitoring},
+            version=_scaler_version(),
+        ),
     ]
     for group in catalog.groups:
         broker_url = record.amqp_url(names.group_user(record.vhost, group.name))
         env = {**store, **monitoring, "MILLRACE_BROKER_URL": broker_url, "MILLRACE_SMTP_URL": record.smtp_url}
         grace = timing(group).grace
-        specs.append(process(worker_name(group.name), "workers", group.name, env=env, grace=grace))
+        for replica, name in enumerate(worker_names(group), start=1):
+            worker = process(name, "workers", group.name, env=env, grace=grace, replica_of=group.name)
+            specs.append(replace(worker, replica=replica, at_first=replica <= group.replicas[0]))
     if "endpoint" in record.aws:
         aws = {
             **credentials(record.aws["account"]),
@@ -111,6 +127,12 @@ def _flower_env(record: StackRecord, layout: Layout) -> dict[str, str]:
 
 def _sink_version() -> str:
     return source_version(REPOSITORY / "operations" / "local" / "mail_sink.py")
+
+
+def _scaler_version() -> str:
+    local = REPOSITORY / "operations" / "local"
+    numbers = REPOSITORY / "operations" / "queue_numbers.py"
+    return source_version(REPOSITORY / "shared" / "millrace", local / "scaler.py", local / "loads.py", numbers)
 
 
 def _flower_version() -> str:

@@ -40,6 +40,16 @@ class Layout:
         return self.root / "processes.json"
 
     @property
+    def numbers(self) -> Path:
+        """How many workers each group is to have; written by the scaler, followed by the supervisor."""
+        return self.root / "numbers.json"
+
+    @property
+    def by_hand(self) -> Path:
+        """The numbers that a person has set."""
+        return self.root / "scale.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the running supervisor; holds its process id."""
         return self.root / "supervisor.lock"

@@ -17,6 +17,9 @@ class ProcessSpec:
         grace: seconds between SIGTERM and SIGKILL.
         stop_rank: lower ranks are stopped first.
         waits_for: loopback ports that must accept a connection before it is started.
+        replica_of: the group whose number of workers decides whether it runs; empty for what always does.
+        replica: it runs while that number is no lower; 1 for the group's first worker.
+        at_first: whether it runs while no number is known.
     """
 
     name: str
@@ -27,6 +30,9 @@ class ProcessSpec:
     grace: float = 20.0
     stop_rank: int = 10
     waits_for: tuple[int, ...] = ()
+    replica_of: str = ""
+    replica: int = 1
+    at_first: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
@@ -39,6 +45,9 @@ class ProcessSpec:
             "grace": self.grace,
             "stop_rank": self.stop_rank,
             "waits_for": list(self.waits_for),
+            "replica_of": self.replica_of,
+            "replica": self.replica,
+            "at_first": self.at_first,
         }
 
     @classmethod

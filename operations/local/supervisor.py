@@ -19,6 +19,7 @@ from typing import Any
 from operations.local.child import Child
 from operations.local.layout import Layout
 from operations.local.leftovers import MARK, end_leftovers
+from operations.local.numbers import Number, is_due, parse_numbers
 from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_node import write_secret
 
@@ -32,8 +33,9 @@ class Supervisor:
         self._layout = layout
         self._children: dict[str, Child] = {}
         self._wanted: dict[str, ProcessSpec] = {}
+        self._numbers: dict[str, Number] = {}
         self._applied = ""
-        self._read: tuple[int, int] | None = None
+        self._read: dict[Path, tuple[int, int]] = {}
         self._written: dict[str, Any] | None = None
         self._in_trouble: set[str] = set()
         self._stop = False
@@ -45,6 +47,8 @@ class Supervisor:
         while not self._stop:
             with self._going_on("read the fleet"):
                 self._read_fleet()
+            with self._going_on("read the numbers of workers"):
+                self._read_numbers()
             self._reconcile()
             self._write_status()
             time.sleep(TICK_SECONDS)
@@ -68,14 +72,9 @@ class Supervisor:
             say(f"can {what} again")
 
     def _read_fleet(self) -> None:
-        try:
-            stat = self._layout.fleet.stat()
-        except FileNotFoundError:
+        content = self._changed(self._layout.fleet)
+        if content is None:
             return
-        if self._read == (stat.st_mtime_ns, stat.st_ino):
-            return
-        content = self._layout.fleet.read_text(encoding="utf-8", errors="replace")
-        self._read = (stat.st_mtime_ns, stat.st_ino)
         try:
             specs = [self._marked(ProcessSpec.from_json(item)) for item in json.loads(content)]
         except (ValueError, TypeError, KeyError) as error:
@@ -84,14 +83,37 @@ class Supervisor:
         self._wanted = {spec.name: spec for spec in specs}
         self._applied = digest(content)
 
+    def _read_numbers(self) -> None:
+        content = self._changed(self._layout.numbers)
+        if content is None:
+            return
+        try:
+            self._numbers = parse_numbers(content)
+        except (ValueError, TypeError, AttributeError) as error:
+            say(f"{self._layout.numbers.name} must have a number for each group, got {error!r}; going on as before")
+
+    def _changed(self, path: Path) -> str | None:
+        """What a file holds, if that is not what was read last."""
+        try:
+            stat = path.stat()
+        except FileNotFoundError:
+            return None
+        mark = (stat.st_mtime_ns, stat.st_ino)
+        if self._read.get(path) == mark:
+            return None
+        content = path.read_text(encoding="utf-8", errors="replace")
+        self._read[path] = mark
+        return content
+
     def _reconcile(self) -> None:
+        due = {name: spec for name, spec in self._wanted.items() if is_due(spec, self._numbers)}
         for name, child in list(self._children.items()):
-            if self._wanted.get(name) != child.spec:
+            if due.get(name) != child.spec:
                 child.begin_stop()
             child.tick()
             if child.stopped:
                 del self._children[name]
-        for name, spec in self._wanted.items():
+        for name, spec in due.items():
             if name not in self._children:
                 self._children[name] = Child(spec, self._layout, say)
 

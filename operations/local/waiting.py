@@ -15,6 +15,8 @@ from operations.local.daemon import running, supervisor_pid, wait_for
 from operations.local.errors import LocalError, log_tail
 from operations.local.layout import Layout
 from operations.local.management import enable_feature_flags, is_ready
+from operations.local.numbers import is_due, read_numbers
+from operations.local.process_spec import ProcessSpec
 
 BOOT_SECONDS = 90.0
 FLEET_SECONDS = 90.0
@@ -85,25 +87,26 @@ def wait_for_broker(broker: Broker, layout: Layout, say: Progress, meanwhile: Ca
     say("broker: ready")
 
 
-def wait_for_processes(watch: Watch, expected: Sequence[str]) -> None:
-    """Wait until the supervisor took the fleet up and every process runs.
+def wait_for_processes(watch: Watch, specs: Sequence[ProcessSpec]) -> None:
+    """Wait until the supervisor took the fleet up and every process that is due runs, and no other.
 
     Raises:
         LocalError: one does not.
     """
+    known = {spec.name for spec in specs}
+
+    def wrong() -> list[str]:
+        states = {status.name: status.state for status in running(watch.layout).processes}
+        numbers = read_numbers(watch.layout)
+        due = [spec.name for spec in specs if is_due(spec, numbers)]
+        missing = [f"{name} is {states.get(name, 'absent')}" for name in due if states.get(name) != "running"]
+        return missing + [f"{name} is still there" for name in states if name not in known]
 
     def all_run() -> bool:
         watch.check()
-        now = running(watch.layout)
-        states = {status.name: status.state for status in now.processes}
-        return now.applied == watch.applied and states == dict.fromkeys(expected, "running")
+        return running(watch.layout).applied == watch.applied and not wrong()
 
-    def otherwise() -> str:
-        states = {status.name: status.state for status in running(watch.layout).processes}
-        missing = [f"{name} is {states.get(name, 'absent')}" for name in expected if states.get(name) != "running"]
-        return "every process must run, got: " + ("; ".join(missing) or "more than that")
-
-    wait_for(all_run, FLEET_SECONDS, otherwise)
+    wait_for(all_run, FLEET_SECONDS, lambda: f"every process must run, got: {'; '.join(wrong())}")
 
 
 def wait_for_consumers(watch: Watch, broker: Broker, vhost: str, groups: Sequence[str], say: Progress) -> None:
@@ -128,7 +131,7 @@ def wait_for_consumers(watch: Watch, broker: Broker, vhost: str, groups: Sequenc
     with amqp.Connection(broker.amqp, virtual_host=vhost, **login) as connection:
         channel = connection.channel()
         wait_for(all_consume, FLEET_SECONDS, otherwise)
-    say(f"consuming: {', '.join(wanted)}")
+    say(f"consuming: {', '.join(wanted) or 'no group is awake'}")
 
 
 def _consumers(channel: amqp.Channel, group: str) -> int:

@@ -29,7 +29,7 @@ CATALOG = Catalog(
             tasks=[OnboardingStepDue],
             longest_runtime=seconds(5),
         ),
-        WorkerGroup("analytics", handles=[UserSignedUp], longest_runtime=seconds(1)),
+        WorkerGroup("analytics", handles=[UserSignedUp], longest_runtime=seconds(1), replicas=(0, 4)),
     ],
     services=[Service("web"), Service("backoffice", celery=True)],
     functions=[

@@ -99,12 +99,14 @@ class Damping:
     def damped(self, now: float, raw: int, current: int, *, idle: bool) -> int:
         """How many workers to run, given how many are wanted now and run now; `idle` says that there is nothing to do.
 
-        As the HPA does it, and KEDA, by which a group goes from any number to its smallest.
+        As the HPA does it, and KEDA, by which a group goes from none to one, and from any number to its smallest.
         """
         self._note(now, raw)
         most = self._recent[0][1]
         before = max(0, current - sum(step for _, step in self._steps))
-        if raw > current:
+        if current == 0:
+            number = min(raw, 1)  # alone, the first is there soonest
+        elif raw > current:
             number = max(current, min(raw, before + max(STEP_UP, before)))
         elif most < current and not idle:
             lowest = min(before - STEP_DOWN, math.floor(before * (1 - STEP_DOWN_SHARE)))

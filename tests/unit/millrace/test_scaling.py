@@ -99,18 +99,19 @@ def test_a_burst_in_the_cool_down_begins_it_anew() -> None:
 
 def test_steps_up_are_bounded() -> None:
     damping, current = Damping(cool_down=30.0), 0
-    assert (current := damping.damped(0.0, 100, current, idle=False)) == STEP_UP
+    assert (current := damping.damped(0.0, 100, current, idle=False)) == 1
     assert (current := damping.damped(5.0, 100, current, idle=False)) == STEP_UP
-    assert (current := damping.damped(15.0, 100, current, idle=False)) == 2 * STEP_UP
-    assert (current := damping.damped(30.0, 100, current, idle=False)) == 4 * STEP_UP
+    assert (current := damping.damped(10.0, 100, current, idle=False)) == STEP_UP
+    assert (current := damping.damped(20.0, 100, current, idle=False)) == 2 * STEP_UP
+    assert (current := damping.damped(35.0, 100, current, idle=False)) == 4 * STEP_UP
 
 
-def test_from_sleep_to_the_formulas_answer() -> None:
+def test_from_sleep_one_comes_first_and_then_the_formulas_answer() -> None:
     group = WorkerGroup("any", handles=[UserSignedUp], longest_runtime=seconds(30), replicas=(0, 3))
-    damping = Damping.of(group)
+    damping, scale, load = Damping.of(group), scale_of(group, 2), Load(ready=50, unacknowledged=0)
     assert damping.cool_down == timing(group).cool_down
-    scale = scale_of(group, 2)
-    assert damping.damped(0.0, wanted(Load(ready=50, unacknowledged=0), scale, 0), 0, idle=False) == 3
+    assert damping.damped(0.0, wanted(load, scale, 0), 0, idle=False) == 1
+    assert damping.damped(5.0, wanted(load, scale, 1), 1, idle=False) == 3
 
 
 def test_what_a_worker_is_meant_for() -> None:

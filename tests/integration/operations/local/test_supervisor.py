@@ -14,7 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from operations.local.child import ChildStatus
+from operations.local import child as child_module
+from operations.local.child import Child, ChildStatus
 from operations.local.daemon import (
     apply_fleet,
     running,
@@ -23,6 +24,7 @@ from operations.local.daemon import (
     supervisor_pid,
 )
 from operations.local.layout import Layout
+from operations.local.numbers import Number, write_numbers
 from operations.local.ports import free_ports
 from operations.local.process_spec import ProcessSpec
 
@@ -221,6 +223,55 @@ def test_a_new_supervisor_ends_what_a_killed_one_left(layout: Layout) -> None:
     assert start_supervisor(layout)
     until(lambda: gone(left))
     until(lambda: (now := status_of(layout, "stubborn")) is not None and now.state == "running")
+
+
+def replicas(*names: str) -> list[ProcessSpec]:
+    return [
+        spec(name, replica_of="g", replica=number, at_first=number == 1) for number, name in enumerate(names, start=1)
+    ]
+
+
+def names_of(layout: Layout) -> list[str]:
+    return sorted(status.name for status in running(layout).processes if status.state == "running")
+
+
+def test_a_group_has_as_many_workers_as_its_number_says(layout: Layout) -> None:
+    """The last ones end first, asked; a number that makes no sense changes nothing."""
+    apply_fleet(layout, [spec("relay"), *replicas("one", "two", "three")])
+    until(lambda: names_of(layout) == ["one", "relay"])
+    write_numbers(layout, {"g": Number(number=3, wanted=3)})
+    until(lambda: names_of(layout) == ["one", "relay", "three", "two"])
+    first = status_of(layout, "one")
+    until(lambda: "up" in log_of(layout, "three"))
+    write_numbers(layout, {"g": Number(number=1, wanted=1)})
+    until(lambda: names_of(layout) == ["one", "relay"])
+    assert "asked to end" in log_of(layout, "three")
+    assert status_of(layout, "one") == first
+    layout.numbers.write_text("{")
+    until(lambda: "must have a number for each group" in log_of(layout, "supervisor"))
+    assert names_of(layout) == ["one", "relay"]
+    write_numbers(layout, {"g": Number(number=0, wanted=0)})
+    until(lambda: names_of(layout) == ["relay"])
+
+
+def test_a_worker_that_ends_by_itself_after_a_while_has_a_successor_at_once(
+    layout: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no crash: neither counted nor waited after."""
+    said: list[str] = []
+    monkeypatch.setattr(child_module, "STEADY_SECONDS", 0.5)
+    ending = spec("ending", "import time; time.sleep(0.7)", replica_of="g")
+    child = Child(ending, layout, said.append)
+
+    def ticked() -> Child:
+        child.tick()
+        return child
+
+    until(lambda: ticked() is child and sum("started" in line for line in said) == 2)
+    assert child.status.restarts == 0
+    assert any("ended by itself" in line for line in said)
+    child.begin_stop()
+    until(lambda: ticked().stopped)
 
 
 def test_a_fleet_file_that_makes_no_sense_changes_nothing(layout: Layout) -> None:

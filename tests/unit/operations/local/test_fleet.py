@@ -11,7 +11,7 @@ from millrace.derived import timing
 
 from operations.local import fleet as fleet_module
 from operations.local.broker import given_broker
-from operations.local.fleet import fleet, source_version
+from operations.local.fleet import fleet, source_version, worker_name
 from operations.local.layout import Layout
 from operations.local.noting import note
 from operations.local.process_spec import ProcessSpec
@@ -37,15 +37,19 @@ def specs(record: StackRecord, tmp_path: Path) -> dict[str, ProcessSpec]:
 
 def test_every_group_has_a_worker_with_its_own_user_and_grace(record: StackRecord, tmp_path: Path) -> None:
     found = specs(record, tmp_path)
-    for group in CATALOG.groups:
-        worker = found[f"worker-{group.name}"]
+    workers = [(group, n) for group in CATALOG.groups for n in range(1, group.replicas[1] + 1)]
+    for group, number in workers:
+        worker = found[worker_name(group.name, number)]
+        assert (worker.replica_of, worker.replica) == (group.name, number)
+        assert worker.at_first == (number <= group.replicas[0])
         assert worker.argv[1:] == ("-m", "workers", group.name)
         assert worker.env["MILLRACE_BROKER_URL"] == record.amqp_url(names.group_user(VHOST, group.name))
         assert worker.env["MILLRACE_CONCURRENCY"] == "3"
         assert worker.grace == timing(group).grace
-    assert set(found) == {f"worker-{group.name}" for group in CATALOG.groups} | {
+    assert set(found) == {worker_name(group.name, number) for group, number in workers} | {
         "relay",
         "keeper",
+        "scaler",
         "mail-sink",
         "flower",
     }
@@ -54,7 +58,7 @@ def test_every_group_has_a_worker_with_its_own_user_and_grace(record: StackRecor
 def test_each_measured_process_has_a_metrics_port_of_its_own(record: StackRecord, tmp_path: Path) -> None:
     found = [spec.env.get("MILLRACE_METRICS_PORT") for spec in specs(record, tmp_path).values()]
     measured = [port for port in found if port]
-    assert len(set(measured)) == len(measured) == len(CATALOG.groups) + 2
+    assert len(set(measured)) == len(measured) == sum(group.replicas[1] for group in CATALOG.groups) + 2
 
 
 def test_passwords_with_signs_survive_the_url(record: StackRecord) -> None:

@@ -1,0 +1,66 @@
+"""How many workers each group of the local stack is to have: written by the scaler, followed by the supervisor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+
+from operations.local.layout import Layout
+from operations.local.process_spec import ProcessSpec
+from operations.local.rabbitmq_node import write_secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number:
+    """A group's number of workers; `wanted` is the formula's, and `by_hand` says that a person has set it."""
+
+    number: int
+    wanted: int
+    by_hand: bool = False
+
+
+def read_numbers(layout: Layout) -> dict[str, Number]:
+    """The numbers by group; empty while no scaler has said any."""
+    try:
+        return parse_numbers(layout.numbers.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+
+
+def parse_numbers(content: str) -> dict[str, Number]:
+    """What `write_numbers` wrote; raises ValueError, TypeError or AttributeError for anything else."""
+    return {group: Number(**fields) for group, fields in json.loads(content).items()}
+
+
+def write_numbers(layout: Layout, numbers: Mapping[str, Number]) -> None:
+    """Write all of them in one step; raises OSError."""
+    write_secret(layout.numbers, json.dumps({group: asdict(number) for group, number in numbers.items()}, indent=1))
+
+
+def read_by_hand(layout: Layout) -> dict[str, int]:
+    """The numbers that a person has set, by group."""
+    try:
+        found: dict[str, int] = json.loads(layout.by_hand.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return found
+
+
+def set_by_hand(layout: Layout, group: str, number: int | None) -> None:
+    """Set a group's number, or with None leave it to the formula again; it holds until then, over restarts too."""
+    numbers = {**read_by_hand(layout), group: number}
+    write_secret(layout.by_hand, json.dumps({name: each for name, each in numbers.items() if each is not None}))
+
+
+def is_due(spec: ProcessSpec, numbers: Mapping[str, Number]) -> bool:
+    """Whether a process should run: what belongs to no group always, a group's n-th worker by the group's number."""
+    known = numbers.get(spec.replica_of)
+    return spec.at_first if known is None else spec.replica <= known.number
+
+
+def groups_awake(layout: Layout, specs: Iterable[ProcessSpec]) -> list[str]:
+    """The groups that are to have a worker now; what a person has set counts, though the scaler has not seen it yet."""
+    by_hand = {group: Number(number=number, wanted=0) for group, number in read_by_hand(layout).items()}
+    numbers = read_numbers(layout) | by_hand
+    return sorted({spec.replica_of for spec in specs if spec.replica_of and is_due(spec, numbers)})

@@ -1,0 +1,31 @@
+"""What processes use, and what each may."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from millrace.catalog import CATALOG
+
+from workers.memory import LEAST_CHILD_MIB, child_limit, used
+
+HOARDER = "import sys; held = b'x' * (80 * 2**20); print('held', flush=True); sys.stdin.read()"
+
+
+@pytest.mark.parametrize(
+    ("memory", "processes", "expected"), [(512, 2, 192), (2048, 4, 480), (256, 4, LEAST_CHILD_MIB)]
+)
+def test_a_process_of_the_pool_may_use_its_share(memory: int, processes: int, expected: int) -> None:
+    group = replace(CATALOG.groups[0], memory=memory)
+    assert child_limit(group, processes) == expected * 1024
+
+
+def test_what_a_child_uses_counts() -> None:
+    before = used()
+    assert 10 < before < 2000
+    with subprocess.Popen([sys.executable, "-c", HOARDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"held\n"
+        assert used() - before >= 80
+        child.communicate()
+    assert used() - before < 40
