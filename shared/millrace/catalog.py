@@ -21,15 +21,28 @@ CATALOG = Catalog(
         Event(OnboardingCompleted, may_wait=True, forwarded=Topic()),
     ],
     groups=[
-        WorkerGroup("signup", handles=[UserSignedUp], longest_runtime=seconds(1), retry=Retry(attempts=5)),
-        WorkerGroup("notifications", handles=[AccountCreated], longest_runtime=seconds(10)),
+        WorkerGroup(
+            "signup",
+            handles=[UserSignedUp],
+            longest_runtime=seconds(1),
+            usual_runtime=seconds(0.05),
+            retry=Retry(attempts=5),
+        ),
+        WorkerGroup("notifications", handles=[AccountCreated], longest_runtime=seconds(10), usual_runtime=seconds(0.5)),
         WorkerGroup(
             "workflow",
             handles=[AccountCreated, WelcomeEmailSent],
             tasks=[OnboardingStepDue],
             longest_runtime=seconds(5),
+            usual_runtime=seconds(0.1),
         ),
-        WorkerGroup("analytics", handles=[UserSignedUp], longest_runtime=seconds(1), replicas=(0, 4)),
+        WorkerGroup(
+            "analytics",
+            handles=[UserSignedUp],
+            longest_runtime=seconds(1),
+            usual_runtime=seconds(0.05),
+            replicas=(0, 4),  # none runs while there is nothing to count
+        ),
     ],
     services=[Service("web"), Service("backoffice", celery=True)],
     functions=[
