@@ -21,5 +21,6 @@ class Group(pulumi.ComponentResource):
         # Each stamp after all else would be a number of dependencies that grows with the square of the events.
         first, *others = topology.stamps(catalog, group).exchanges
         gate = host.place(Topology(exchanges=(first,)), parent=self, after=made)
-        host.place(Topology(exchanges=tuple(others)), parent=self, after=gate)
+        #: What says that all of the group is there.
+        self.stamps = [*gate, *host.place(Topology(exchanges=tuple(others)), parent=self, after=gate)]
         self.register_outputs({"users": [user.name for user in self.users]})

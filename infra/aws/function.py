@@ -12,9 +12,9 @@ from infra.aws import table
 from infra.aws.account import Account
 from infra.aws.queue import SubscribedQueue
 from infra.aws.role import log_group, role
-from infra.aws.settings import Refused
 from infra.aws.statements import ENCRYPT, RECEIVE, SEND, Statement, allow
 from infra.aws.topic import EventTopic
+from infra.refusal import Refused
 
 #: The package is built for just this.
 RUNTIME = "python3.12"

@@ -6,7 +6,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pulumi
-from millrace.errors import MillraceError
+
+from infra.refusal import Refused
 
 #: The accounts of LocalStack: the guide's, and the one that it takes for a key which is no account.
 STAND_IN_ACCOUNTS = frozenset({"123456789012", "000000000000"})
@@ -16,11 +17,6 @@ LOCAL_STACK = "dev"
 ACCOUNT = re.compile(r"\d{12}")
 #: The program may be started anywhere; paths in its settings begin here.
 REPOSITORY = Path(__file__).parents[2]
-
-
-# The pulumi CLI shows a RunError's message, and any other exception's whole traceback.
-class Refused(MillraceError, pulumi.RunError):
-    """The settings would make the wrong things, or in the wrong account."""
 
 
 @dataclass(frozen=True, kw_only=True)

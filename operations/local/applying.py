@@ -50,7 +50,7 @@ def _apply_offline(
 ) -> Mapping[str, Any]:
     # Pulumi takes a second to import: only who applies pays for it.
     from infra import offline_engine  # noqa: PLC0415
-    from infra.aws.settings import Refused  # noqa: PLC0415
+    from infra.refusal import Refused  # noqa: PLC0415
 
     target = _target(aws)
     try:

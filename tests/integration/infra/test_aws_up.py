@@ -12,6 +12,7 @@ from millrace import aws_names, names
 from infra import offline_engine
 from infra.aws import settings
 from infra.offline_engine import AwsProblem, NotAllApplied, QueueHoldsMessages
+from infra.refusal import Refused
 from tests.aws_catalog import CATALOG, EVENTS, GROUP, PLAIN, SMALLER
 from tests.integration.infra.conftest import StackUnderTest
 from tests.localstack_server import Aws, fresh_account
@@ -296,7 +297,7 @@ class _OfAnother:
 
 def test_what_the_program_refuses_is_refused(aws_stack: StackUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "STAND_IN_ACCOUNTS", {"123456789012"})
-    with pytest.raises(settings.Refused, match="awsAccount must be one of 123456789012"):
+    with pytest.raises(Refused, match="awsAccount must be one of 123456789012"):
         aws_stack.up()
     with pytest.raises(offline_engine.NotApplied):
         offline_engine.outputs(aws_stack.name, aws_stack.state_dir)

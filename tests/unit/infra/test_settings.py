@@ -25,9 +25,20 @@ def declared_keys() -> set[str]:
     return {line.strip(" :") for line in lines if line.startswith("  ") and not line.startswith("   ")}
 
 
+#: The settings of what runs on Kubernetes.
+OF_KUBERNETES = frozenset(
+    {
+        *("kubeconfig", "kubeContext", "kubernetesNamespace", "workerImage", "workerConcurrency", "podQuota"),
+        *("databaseUrl", "databaseNetworks", "smtpUrl", "groupNetworks"),
+        *("brokerNodes", "brokerAddress", "brokerTls", "brokerManagement", "brokerNetworks", "brokerCertificate"),
+        *("brokerMemory", "brokerDisk"),
+    }
+)
+
+
 def test_every_setting_is_declared() -> None:
     of_aws = AwsTarget(endpoint="").config().keys()
-    assert declared_keys() == {one.name for one in fields(Settings)} - {"vhost"} | of_aws
+    assert declared_keys() == {one.name for one in fields(Settings)} - {"vhost"} | of_aws | OF_KUBERNETES
 
 
 def stack_file(stack: str) -> dict[str, str]:
@@ -56,7 +67,10 @@ def test_the_stacks_files_are_accepted(
 
 
 def test_the_example_has_every_setting_but_secrets() -> None:
-    assert stack_file("aws").keys() == declared_keys() - {"password", "functionDatabaseUrl"}
+    secret = {"password", "functionDatabaseUrl", "databaseUrl", "kubeconfig", "smtpUrl"}
+    of_aws = AwsTarget(endpoint="").config().keys() - {"aws"}
+    assert stack_file("aws").keys() == declared_keys() - secret - OF_KUBERNETES - {"kubernetes"}
+    assert stack_file("kubernetes").keys() == declared_keys() - secret - of_aws
 
 
 def test_a_missing_setting_is_named(config: dict[str, str]) -> None:

@@ -12,8 +12,8 @@ from millrace.events import AccountCreated
 
 from bench.many import catalog_of
 from infra.__main__ import declare
-from infra.aws.settings import Refused
 from infra.offline_engine.recording import record
+from infra.refusal import Refused
 from infra.settings import Settings
 from tests.aws_catalog import CATALOG, EVENTS, GROUP, SMALLER, WITH_DATABASE
 from tests.unit.infra.aws import graph

@@ -9,9 +9,9 @@ import pytest
 from infra.__main__ import declare
 from infra.aws import settings
 from infra.aws.provider import SERVICES
-from infra.aws.settings import Refused
 from infra.offline_engine import AwsTarget
 from infra.offline_engine.recording import SECRET_MARK, Monitor, Recording, record, run
+from infra.refusal import Refused
 from infra.settings import Settings
 from tests.aws_catalog import CATALOG, WITH_DATABASE
 from tests.unit.infra.aws import graph

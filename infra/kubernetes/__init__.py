@@ -1,0 +1,1 @@
+"""What a stack has on Kubernetes; one component per file."""
