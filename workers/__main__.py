@@ -21,6 +21,7 @@ from workers.app import make_worker_app
 from workers.broker_state import BrokerUnreadable
 from workers.environment import SettingsError
 from workers.handling import HandlerMissing
+from workers.liveness import PULSE
 from workers.logs import configure_logs
 from workers.metrics import serve_processes
 from workers.runtime import Runtime
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     except KeyError:
         print(f"the catalog has no group {arguments[0]!r}", file=sys.stderr)
         return EX_CONFIG
-    serve_processes(runtime.settings.metrics_port)
+    serve_processes(runtime.settings, PULSE)
     return run(app, runtime)
 
 

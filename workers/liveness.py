@@ -17,12 +17,16 @@ from celery.exceptions import WorkerShutdown
 from celery.worker import state
 from celery.worker.consumer import Consumer
 from kombu import Connection
-from millrace.derived import LOOK_SECONDS, LOOP_STUCK_SECONDS, NOT_CONSUMING_SECONDS, SEND_SECONDS
+from millrace.derived import LOOK_SECONDS, LOOP_STUCK_SECONDS, NOT_CONSUMING_SECONDS, SEND_SECONDS, SILENCE_SECONDS
 
 from workers import memory
+from workers.probes import Pulse
 from workers.watchdog import EX_STUCK, Watchdog
 
 log = structlog.get_logger("millrace.worker")
+
+#: This worker's, for probes. Looks may fail for as long as a silent broker goes unnoticed.
+PULSE = Pulse(turns_within=LOOP_STUCK_SECONDS, looks_within=SILENCE_SECONDS + LOOP_STUCK_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +85,7 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     def ensure_connected(self, connection: Connection) -> Connection:
         """Connect, which may take as long as the broker is out; from then on the loop is watched."""
         self._end_watch()
+        PULSE.away("connecting to the broker")
         connected: Connection = super().ensure_connected(connection)
         self._watchdog = Watchdog(f"worker of {self.group}", LOOP_STUCK_SECONDS)
         self._watchdog.__enter__()
@@ -89,6 +94,7 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     def stop(self) -> None:
         """Stop; how long the pool takes to end its tasks is nobody's trouble."""
         self._end_watch()
+        PULSE.away("stopping")
         super().stop()
 
     def _end_watch(self) -> None:
@@ -100,10 +106,12 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         """The loop has done something that may take seconds."""
         if self._watchdog is not None:
             self._watchdog.step("consuming")
+            PULSE.turned()
 
     def register_with_event_loop(self, hub: Any) -> None:
         """Look at the queue every few seconds for as long as this connection lasts."""
         super().register_with_event_loop(hub)
+        PULSE.working()  # the broker has taken the consumer on
         liveness = Liveness(prefetch=self.qos.value, longest_task=self.longest_task)
         hub.call_repeatedly(LOOK_SECONDS, self._look, liveness)
 
@@ -117,6 +125,7 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
             return  # a slow broker; a silent one is told by the heartbeats
         except exceptions.ChannelError as error:
             self._leave(f"its queue cannot be asked about: {error}")
+        PULSE.working()
         in_hand = frozenset(id(request) for request in state.reserved_requests)
         now = time.monotonic()
         look = Look(at=now, waiting=waiting, consumers=consumers, came=self.came, in_hand=in_hand)

@@ -13,6 +13,7 @@ from prometheus_client import Gauge
 from workers.environment import SettingsError
 from workers.logs import configure_logs
 from workers.metrics import serve
+from workers.probes import SERVICE_STUCK_SECONDS, Pulse
 from workers.settings import Settings, from_environment
 
 log = structlog.get_logger("millrace.service")
@@ -23,6 +24,26 @@ LONGEST_PAUSE_SECONDS = 5.0
 STEADY_SECONDS = 10.0
 
 TROUBLE = Gauge("millrace_service_trouble", "1 from a failure until the service has run well for a while", ["service"])
+
+
+class Stopping(threading.Event):
+    """An event to stop on; each time that the loop asks for it, or waits for it, it has come round."""
+
+    def __init__(self, pulse: Pulse) -> None:
+        super().__init__()
+        self._pulse = pulse
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        self._pulse.working()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is time to stop, or for so many seconds; gives whether it is."""
+        self._pulse.working()
+        stopped = super().wait(timeout)
+        self._pulse.working()
+        return stopped
 
 
 def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -> int:
@@ -39,12 +60,14 @@ def run_service(name: str, start: Callable[[Settings, threading.Event], None]) -
 def _run(name: str, start: Callable[[Settings, threading.Event], None]) -> None:
     settings = from_environment()
     settings.load_catalog()
-    stopping = threading.Event()
+    pulse = Pulse(turns_within=SERVICE_STUCK_SECONDS)
+    stopping = Stopping(pulse)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    serve(settings.metrics_port)
+    serve(settings, pulse)
     log.info("started", service=name)
     keep_going(name, lambda: start(settings, stopping), stopping)
+    pulse.away("stopping")
     log.info("stopped", service=name)
 
 

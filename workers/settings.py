@@ -1,5 +1,6 @@
 """What a worker process is told by its environment, checked once at start."""
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ class Settings:
     #: the management API with a monitoring user: workers then check the broker's real arguments at start
     monitoring_url: str | None = field(default=None, repr=False)
     metrics_port: int | None = None
+    #: where metrics and probes are served; in a pod, the kubelet asks from outside
+    metrics_address: str = "127.0.0.1"
     smtp_url: str = field(default="smtp://127.0.0.1:25", repr=False)
     concurrency: int = 2
     #: where AWS is, for what runs at its door; an endpoint is that of a stand-in (LocalStack)
@@ -64,12 +67,21 @@ def from_environment(environment: Mapping[str, str] = os.environ) -> Settings:
     for name in ("metrics_port", "concurrency", "retention_days"):
         if name in values:
             values[name] = _whole_number(name, cast(str, values[name]))
+    if given["metrics_address"]:
+        _require_address(given["metrics_address"])
     if given["inbox_url"]:
         try:
             require_store_url(given["inbox_url"])
         except WrongInboxUrl as error:
             raise SettingsError(f"MILLRACE_INBOX_URL {error}") from error
     return Settings(**values)  # type: ignore[arg-type]
+
+
+def _require_address(text: str) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        raise SettingsError(f"MILLRACE_METRICS_ADDRESS must be an IP address, got {text!r}") from None
 
 
 def _whole_number(name: str, text: str) -> int:

@@ -2,14 +2,15 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.noted_waits import Waits
 from workers import service
 from workers.environment import SettingsError
-from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, keep_going
+from workers.probes import Pulse
+from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, Stopping, keep_going
 
 STEADY = 0.3
 
@@ -76,3 +77,19 @@ def test_a_service_that_fails_at_once_stays_in_trouble() -> None:
 
     keep_going("three", start, Waits(8))
     assert in_trouble("three") == 1
+
+
+@pytest.mark.parametrize("ask", [lambda stopping: stopping.is_set(), lambda stopping: stopping.wait(0.001)])
+def test_a_loop_that_asks_whether_to_stop_works(ask: Callable[[Stopping], bool]) -> None:
+    """Every service's loop does, each time round; one that does not for too long is stuck."""
+    now = [0.0]
+    pulse = Pulse(turns_within=10, clock=lambda: now[0])
+    stopping = Stopping(pulse)
+    assert pulse.unready() == "starting"
+    assert ask(stopping) is False
+    assert pulse.unready() is None
+    now[0] = 11.0
+    assert pulse.trouble() == "its loop has not turned for 11 s"
+    stopping.set()
+    assert ask(stopping) is True
+    assert pulse.trouble() is None

@@ -25,6 +25,17 @@ def test_numbers(name: str, value: str) -> None:
         from_environment({**NEEDED, name: value})
 
 
+@pytest.mark.parametrize("value", ["localhost", "0.0.0.0:9", "*"])
+def test_an_address_is_an_ip_address(value: str) -> None:
+    with pytest.raises(SettingsError, match="MILLRACE_METRICS_ADDRESS must be an IP address, got "):
+        from_environment({**NEEDED, "MILLRACE_METRICS_ADDRESS": value})
+
+
+def test_metrics_are_on_loopback_unless_told_otherwise() -> None:
+    assert from_environment(NEEDED).metrics_address == "127.0.0.1"
+    assert from_environment({**NEEDED, "MILLRACE_METRICS_ADDRESS": "::"}).metrics_address == "::"
+
+
 def test_every_setting_is_read() -> None:
     """Each variable ends in its field."""
     more = {
