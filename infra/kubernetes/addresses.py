@@ -26,7 +26,7 @@ def address(setting: str, text: str) -> Address:
     """Read `host:port`; raises Refused."""
     host, _, port = text.strip().rpartition(":")
     if not HOST.fullmatch(host) or not port.isdecimal() or not 1 <= int(port) <= LAST_PORT:
-        raise Refused(f"{setting} must be host:port, got {text!r}")
+        raise Refused(f"{setting} must be host:port, got {_shown(text)!r}")
     return Address(host, int(port))
 
 
@@ -71,6 +71,8 @@ def http_address(setting: str, text: str) -> tuple[str, Address]:
     scheme, _, rest = text.partition("://")
     if scheme not in ("http", "https") or urlsplit(text).path not in ("", "/"):
         raise Refused(f"{setting} must be http[s]://host:port, without user or path, got {_shown(text)!r}")
+    if "@" in rest:
+        raise Refused(f"{setting} must have no user in it, got {_shown(text)!r}")
     return scheme, address(setting, rest.rstrip("/"))
 
 
