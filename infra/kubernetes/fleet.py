@@ -17,13 +17,11 @@ from infra.kubernetes.programs import RELAYS, Programs
 from infra.kubernetes.settings import KubernetesSettings
 from infra.kubernetes.trigger_authentication import TriggerAuthentication
 from infra.kubernetes.worker_deployment import WorkerDeployment
-from infra.kubernetes.workload import Workload
+from infra.kubernetes.workload import SURGE, Workload
 from infra.refusal import Refused
 
 #: What runs once: keeper, Flower and the migration.
 SINGLE = 3
-#: workload.SURGE, as a share.
-SURGE = 0.25
 
 
 def fleet(
@@ -70,4 +68,4 @@ def most_pods(catalog: Catalog) -> int:
     """The most pods that run at a time, in a rollout of everything."""
     counts = [*(group.replicas[1] for group in catalog.groups), RELAYS]
     counts += [1] * (len(names.AWS_DOOR) if catalog.uses_aws else 0)
-    return sum(count + math.ceil(count * SURGE) for count in counts) + SINGLE
+    return sum(count + math.ceil(count * SURGE / 100) for count in counts) + SINGLE

@@ -15,12 +15,12 @@ def secret(
     values: Mapping[str, pulumi.Input[str]],
     opts: pulumi.ResourceOptions,
 ) -> Secret:
-    """A Secret with these values, each of them secret to Pulumi too."""
+    """A Secret with these values, which pulumi-kubernetes marks as secret."""
     return Secret(
         name,
         metadata=ObjectMetaArgs(name=name, namespace=namespace, labels=dict(labels)),
         type="Opaque",
-        data={key: pulumi.Output.secret(value).apply(_encoded) for key, value in values.items()},
+        data={key: pulumi.Output.from_input(value).apply(_encoded) for key, value in values.items()},
         opts=opts,
     )
 

@@ -18,8 +18,8 @@ from infra.kubernetes.program import Program
 
 ZONE = "topology.kubernetes.io/zone"
 SECRET_DIGEST = "millrace/secret-digest"  # noqa: S105 (an annotation's name)
-#: In a rollout so many more run, one at least: none goes before another is ready.
-SURGE = "25%"
+#: Percent: in a rollout so many more run, one at least; none goes before another is ready.
+SURGE = 25
 
 
 class Workload(pulumi.ComponentResource):
@@ -56,7 +56,7 @@ class Workload(pulumi.ComponentResource):
 def _strategy(program: Program) -> DeploymentStrategyArgs:
     if program.alone:
         return DeploymentStrategyArgs(type="Recreate")
-    rolling = RollingUpdateDeploymentArgs(max_surge=SURGE, max_unavailable=0)
+    rolling = RollingUpdateDeploymentArgs(max_surge=f"{SURGE}%", max_unavailable=0)
     return DeploymentStrategyArgs(type="RollingUpdate", rolling_update=rolling)
 
 

@@ -66,6 +66,14 @@ def test_the_stacks_files_are_accepted(
     assert has_functions == (stack == "aws")
 
 
+def test_the_example_of_kubernetes_is_accepted(config: dict[str, str]) -> None:
+    whole = config | stack_file("kubernetes") | {"kubeconfig": "/k", "smtpUrl": "smtp://mail.example.com:587"}
+    whole["databaseUrl"] = "postgresql+psycopg://user:word@10.20.8.5/millrace"
+    recorded = record(lambda: declare(CATALOG, Settings.load()), stack="kubernetes", config=whole, known={})
+    scaled = [one.name for one in recorded.resources if one.type.endswith(":ScaledObject")]
+    assert sorted(scaled) == sorted(f"worker-{group.name}" for group in CATALOG.groups)
+
+
 def test_the_example_has_every_setting_but_secrets() -> None:
     secret = {"password", "functionDatabaseUrl", "databaseUrl", "kubeconfig", "smtpUrl"}
     of_aws = AwsTarget(endpoint="").config().keys() - {"aws"}

@@ -3,21 +3,27 @@
 from typing import Any
 
 import pytest
+from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
 
-from infra.offline_engine.recording import Recording
+from infra.__main__ import declare
+from infra.offline_engine.recording import Monitor, Recording, run
+from infra.settings import Settings
 from tests.unit.infra.kubernetes.conftest import Record
 from tests.unit.infra.kubernetes.stack import (
     ADMISSION,
     ADMISSION_BINDING,
+    CATALOG,
     CLUSTER,
     NETWORK_POLICY,
     SECRET,
+    SETTINGS,
     container,
     decoded,
     of,
     plain,
     pods,
 )
+from tests.unit.infra.test_program import Wire
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +99,22 @@ def test_the_api_server_keeps_its_size_odd_and_never_less(own: Recording) -> Non
     assert here == {"kubernetes.io/metadata.name": "millrace"}
 
 
-def test_it_is_there_before_anything_is_made_in_it(own: Recording) -> None:
-    """Pulumi waits until all its nodes are ready; the rules and the login come first."""
+def test_nothing_is_made_in_it_before_it_is_there(config: dict[str, str]) -> None:
+    """The provider waits for it, and so does whatever is made by the provider."""
+    seen: dict[str, list[str]] = {}
+
+    class Watching(Monitor):
+        def RegisterResource(self, request: RegisterResourceRequest) -> RegisterResourceResponse:
+            seen[request.type] = list(request.dependencies)
+            return super().RegisterResource(request)
+
+    settings = config | SETTINGS | {"brokerNodes": "3", "brokerCertificate": "broker-tls"}
+    run(lambda: declare(CATALOG, Settings.load()), Watching(Wire()), stack="test", config=settings)
+    assert [urn.split("$")[-1].split("::")[0] for urn in seen["pulumi:providers:rabbitmq"]] == [CLUSTER]
+
+
+def test_pulumi_waits_until_all_its_nodes_are_ready(own: Recording) -> None:
+    """The rules and the login come first."""
     (cluster,) = [one for one in own.resources if one.type == CLUSTER]
     annotations = cluster.inputs["metadata"]["annotations"]
     assert annotations == {"pulumi.com/waitFor": "condition=AllReplicasReady"}
