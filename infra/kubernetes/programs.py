@@ -1,5 +1,6 @@
 """Every process of a stack, and as whom it talks to the broker; as operations.local.fleet has it on one machine."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,9 @@ from infra.kubernetes.program import PROBE_PORT, SERVICE_CPU, Program
 PROBES = {"MILLRACE_METRICS_PORT": str(PROBE_PORT), "MILLRACE_METRICS_ADDRESS": "0.0.0.0"}  # noqa: S104 (the pod's own)
 RELAYS = 2
 HTTPS_PORT = 443
+#: A worker that uses more than its group's memory ends itself when it has finished what it runs; the kernel, which
+#: would kill it at once, leaves it room for that.
+MEMORY_ROOM = 1.25
 ANYWHERE = "0.0.0.0/0"
 
 
@@ -56,7 +60,7 @@ class Programs:
                 *network.to_reaches((*settings.database, *settings.reaches.get(group.name, ()))),
             ],
             after=[*at_the_broker.stamps, *user.parts, *monitor.parts],
-            memory=group.memory,
+            memory=math.ceil(group.memory * MEMORY_ROOM),
             cpu=SERVICE_CPU * processes(group, settings.concurrency),
             grace=timing(group).grace,
             replicas=None,

@@ -6,7 +6,7 @@ from prometheus_client import start_http_server
 
 from operations.local.ports import free_ports
 from operations.troubles import in_trouble
-from workers.service import keep_going
+from workers.service import TROUBLE, keep_going
 
 
 def test_a_service_that_fails_says_so() -> None:
@@ -14,6 +14,7 @@ def test_a_service_that_fails_says_so() -> None:
     server, thread = start_http_server(port, addr="127.0.0.1")
     here, nowhere = f"http://127.0.0.1:{port}/metrics", f"http://127.0.0.1:{nobody}/metrics"
     stopping = threading.Event()
+    TROUBLE.clear()  # what other tests have left
 
     def fail() -> None:
         stopping.set()
