@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
+from millrace.catalog import CATALOG
+from millrace.derived import IDLE_TRANSACTION_SECONDS, STORE_SECONDS, timing
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
@@ -10,6 +12,8 @@ from operations.faults.proxy import Proxy
 from tests.postgres_server import by_way_of_proxy, fresh_database
 from workers import database
 from workers.database import connect, is_outage, reading
+from workers.runtime import Runtime
+from workers.settings import Settings
 
 ONE = text("SELECT 1")
 
@@ -48,3 +52,15 @@ def test_one_of_a_moment_ago_is_not_asked(line: tuple[Engine, Proxy], monkeypatc
         use(engine)
     assert is_outage(lost.value)
     use(engine)
+
+
+def test_a_workers_statements_end_when_no_attempt_can_wait_for_them(postgres_url: str) -> None:
+    """So PostgreSQL is told of each of its connections; a lock is given up before, an idle transaction ended."""
+    group = CATALOG.group("signup")
+    with fresh_database(postgres_url) as url:
+        runtime = Runtime(Settings(broker_url="amqp://a:b@127.0.0.1/v", database_url=url), CATALOG, group)
+        with reading(runtime.engine) as connection:
+            names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+            told = [connection.execute(text(f"show {name}")).scalar_one() for name in names]
+        runtime.engine.dispose()
+    assert told == [f"{timing(group).lease:.0f}s", f"{STORE_SECONDS:.0f}s", f"{IDLE_TRANSACTION_SECONDS:.0f}s"]

@@ -1,18 +1,21 @@
 """The Celery app's settings that guarantees hang on; each was once the cause of a loss or a standstill."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 from celery.worker import control
 from celery.worker.control import Panel
 from kombu import Connection
+from millrace import seconds
 from millrace.catalog import CATALOG
-from millrace.derived import RECONNECT_SECONDS
+from millrace.derived import RECONNECT_SECONDS, timing
 from millrace.errors import UnknownEventType
 
 from workers.app import HARMLESS_COMMANDS, EventCelery, make_worker_app, route
 from workers.guard import STEPS
+from workers.memory import child_limit
 from workers.runtime import Runtime
 from workers.settings import Settings
 
@@ -48,6 +51,29 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[EventCelery]:
 def test_setting(app: EventCelery, setting: str, value: object) -> None:
     """Set as the guarantees need it."""
     assert app.conf[setting] == value
+
+
+@pytest.mark.parametrize(
+    ("longest", "processes", "prefetch"),
+    [(0.1, 3, 100), (0.5, 3, 20), (5.0, 3, 1), (120.0, 1, 1)],
+)
+def test_what_follows_from_the_groups_longest_runtime(
+    monkeypatch: pytest.MonkeyPatch, longest: float, processes: int, prefetch: int
+) -> None:
+    """Processes, prefetch, how long the broker waits, when a process is killed, what memory one may use."""
+    monkeypatch.setattr(Panel, "data", dict(Panel.data))
+    group = replace(CATALOG.group("signup"), longest_runtime=seconds(longest), usual_runtime=None, memory=1024)
+    settings = Settings(broker_url="amqp://u:p@127.0.0.1:1/v", database_url="postgresql://u:p@h/d", concurrency=3)
+    runtime = Runtime(settings, CATALOG, group)
+    app = make_worker_app(runtime)
+    (queue,) = app.conf.task_queues
+    limits = timing(group)
+    assert runtime.processes == processes
+    assert app.conf.worker_prefetch_multiplier == prefetch
+    assert queue.consumer_arguments == {"x-consumer-timeout": round(limits.consumer_timeout * 1000)}
+    assert app.conf.task_time_limit == limits.hard_limit
+    assert app.conf.worker_max_memory_per_child == child_limit(group, processes)
+    app.close()
 
 
 def test_celery_s_own_events_wait_for_no_confirm(app: EventCelery) -> None:
