@@ -8,6 +8,7 @@ from infra.offline_engine.aws.target import AwsTarget
 from infra.offline_engine.changes import Changes
 from infra.offline_engine.engine import Outputs, destroy, outputs, preview, up
 from infra.offline_engine.errors import (
+    AgainstTheRules,
     AwsProblem,
     BrokerProblem,
     Busy,
@@ -21,6 +22,7 @@ from infra.offline_engine.errors import (
 )
 
 __all__ = [
+    "AgainstTheRules",
     "AwsProblem",
     "AwsTarget",
     "BrokerProblem",

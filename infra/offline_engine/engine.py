@@ -11,13 +11,14 @@ from millrace.catalog import CATALOG
 from millrace.declarations import Catalog
 
 from infra.__main__ import declare
+from infra.guardrails import violations
 from infra.offline_engine import state as stored
 from infra.offline_engine.applying import Applying, Outcome, Progress
 from infra.offline_engine.aws.clients import connected
 from infra.offline_engine.aws.place import AwsPlace
 from infra.offline_engine.aws.target import AWAY, AwsTarget
 from infra.offline_engine.changes import Changes
-from infra.offline_engine.errors import ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
+from infra.offline_engine.errors import AgainstTheRules, ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
 from infra.offline_engine.kinds import USER, VHOST, label, require_known
 from infra.offline_engine.live import Live, read_live
 from infra.offline_engine.management import Management
@@ -57,8 +58,9 @@ def up(
 
     Without `aws`, AWS is away: what is declared there, or was made there, is left alone.
 
-    Raises Busy, ForeignStack (unless `adopt`), QueueHoldsMessages (unless `delete_messages`), UnknownResource and what
-    the program refuses before anything is touched; NotAllApplied after all that could be applied was; ServerProblem.
+    Raises Busy, ForeignStack (unless `adopt`), QueueHoldsMessages (unless `delete_messages`), UnknownResource,
+    AgainstTheRules and what the program refuses before anything is touched; NotAllApplied after all that could be
+    applied was; ServerProblem.
     """
     with stored.locked(stack, state_dir), _servers(management_url, admin_user, admin_password, aws) as (api, cloud):
         before = stored.load(stack, state_dir) or State()
@@ -93,7 +95,7 @@ def preview(
     catalog: Catalog = CATALOG,
     aws: AwsTarget | None = None,
 ) -> Changes:
-    """What `up` would change; touches nothing. Raises UnknownResource, ForeignStack, ServerProblem."""
+    """What `up` would change; touches nothing. Raises UnknownResource, AgainstTheRules, ForeignStack, ServerProblem."""
     with _servers(management_url, admin_user, admin_password, aws) as (api, cloud):
         before = stored.load(stack, state_dir) or State()
         recording = _record(stack, before, catalog, _config(api, admin_user, admin_password, aws), preview=True)
@@ -158,6 +160,8 @@ def _record(stack: str, before: State, catalog: Catalog, config: dict[str, str],
         lambda: declare(catalog, Settings.load()), stack=stack, config=config, known=known, preview=preview
     )
     require_known(recording.resources)
+    if found := violations(recording.resources):
+        raise AgainstTheRules(found)
     return recording
 
 

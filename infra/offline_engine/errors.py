@@ -1,8 +1,10 @@
 """What the offline engine raises on purpose."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from millrace.errors import MillraceError
+
+from infra.guardrails import Violation
 
 
 class EngineError(MillraceError):
@@ -11,6 +13,15 @@ class EngineError(MillraceError):
 
 class UnknownResource(EngineError):
     """The program uses a resource type, or an input of one, that this engine does not know."""
+
+
+class AgainstTheRules(EngineError):
+    """The program declares what the guard rails forbid; `violations` has each with what to do."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        listed = "\n".join(f"  {one}" for one in self.violations)
+        super().__init__(f"the stack is against the rules (infra/guardrails), nothing was touched:\n{listed}")
 
 
 class ServerProblem(EngineError):

@@ -1,0 +1,70 @@
+"""No plain secret, and none in what is said about it."""
+
+import pytest
+
+from tests.unit.infra.guardrails import cluster
+from tests.unit.infra.guardrails.breaking import Edit, broken, edited, messages, set_at
+from tests.unit.infra.guardrails.cluster import CONFIG_MAP, DEPLOYMENT, SCALED_OBJECT, SECRET
+
+RULE = "no-plain-secret"
+WORD = "opensesame"
+CONTAINER = ("spec", "template", "spec", "containers", 0)
+ENV = (*CONTAINER, "env", 1)
+
+
+def env(name: str, value: str) -> Edit:
+    return set_at(*ENV, to={"name": name, "value": value})
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        env("MILLRACE_BROKER_URL", f"amqp://signup:{WORD}@broker/millrace"),
+        env("FLOWER_BASIC_AUTH", WORD),
+        env("SMTP_PASSWORD", WORD),
+        env("API_KEY", WORD),
+        env("WHERE", f"host=database password={WORD}"),
+        env("WHO", "AKIA" + "IOSFODNN7EXAMPLE"),
+        env("CERTIFICATE", f"-----BEGIN RSA PRIVATE KEY-----\n{WORD}"),
+        env("HEADER", f"Bearer {WORD}{WORD}"),
+        set_at(*CONTAINER, "args", to=["--broker", f"amqp://signup:{WORD}@broker/"]),
+        set_at("metadata", "annotations", to={"millrace/database": f"postgresql+psycopg://me:{WORD}@database/m"}),
+        set_at("spec", "template", "metadata", "labels", to={"token": WORD}),
+    ],
+    ids=["url", "auth", "password", "key", "dsn", "aws", "private key", "bearer", "args", "annotation", "label"],
+)
+def test_a_credential_in_the_open_is_refused_and_not_repeated(edit: Edit) -> None:
+    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
+    assert broken(stack) == {(RULE, "signup")}
+    assert "put it into a Kubernetes Secret" in messages(stack)[0]
+    assert WORD not in str(messages(stack))
+
+
+def test_a_config_map_and_a_scaler_hold_none() -> None:
+    stack = edited(cluster.STACK, CONFIG_MAP, "settings", set_at("data", "password", to=WORD))
+    assert broken(stack) == {(RULE, "settings")}
+    trigger = {"type": "rabbitmq", "metadata": {"host": f"https://monitor:{WORD}@broker:15671/"}}
+    stack = edited(cluster.STACK, SCALED_OBJECT, "signup", set_at("spec", "triggers", to=[trigger]))
+    assert broken(stack) == {(RULE, "signup")}
+    assert messages(stack)[0].startswith("spec.triggers[0].metadata.host is a URL with a password")
+
+
+def test_a_secret_holds_them_in_its_data_only() -> None:
+    stack = edited(cluster.STACK, SECRET, "signup", set_at("metadata", "annotations", to={"password": WORD}))
+    assert broken(stack) == {(RULE, "signup")}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        env("DATABASE_URL", "postgresql://me:$(DATABASE_WORD)@database/millrace"),
+        env("BROKER", "amqp://broker:5672/millrace"),
+        env("SECRET_NAME", "signup"),
+        env("ENABLE_AUTH", "true"),
+        set_at("metadata", "annotations", to={"millrace/secret-digest": "0" * 64}),
+        set_at("spec", "template", "spec", "volumes", 0, to={"name": "certificate", "secret": {"secretName": "tls"}}),
+    ],
+    ids=["filled in", "no password", "name of one", "switch", "digest", "volume"],
+)
+def test_what_only_tells_of_one_is_left_alone(edit: Edit) -> None:
+    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", edit)) == set()

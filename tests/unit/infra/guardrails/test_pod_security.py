@@ -1,0 +1,86 @@
+"""Pods are as Pod Security "restricted" wants them, and a little more."""
+
+import pytest
+
+from tests.unit.infra.guardrails import cluster
+from tests.unit.infra.guardrails.breaking import DIGEST, Edit, broken, drop, edited, messages, set_at
+from tests.unit.infra.guardrails.cluster import DEPLOYMENT
+
+RULE = "pod-security"
+POD = ("spec", "template", "spec")
+SHARED = (*POD, "securityContext")
+CONTAINER = (*POD, "containers", 0)
+OWN = (*CONTAINER, "securityContext")
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (set_at(*POD, "hostPID", to=True), "hostPID"),
+        (set_at(*POD, "hostIPC", to=True), "hostIPC"),
+        (drop(*POD, "automountServiceAccountToken"), "automountServiceAccountToken"),
+        (set_at(*POD, "volumes", 0, to={"name": "x", "hostPath": {"path": "/"}}), "hostPath"),
+        (drop(*SHARED, "runAsNonRoot"), "runAsNonRoot"),
+        (set_at(*SHARED, "runAsUser", to=0), "runAsUser"),
+        (set_at(*SHARED, "sysctls", to=[{"name": "kernel.msgmax", "value": "1"}]), "kernel.msgmax"),
+        (set_at(*SHARED, "seLinuxOptions", to={"type": "spc_t"}), "seLinuxOptions"),
+        (set_at(*SHARED, "appArmorProfile", to={"type": "Unconfined"}), "appArmorProfile"),
+        (set_at(*SHARED, "windowsOptions", to={"hostProcess": True}), "hostProcess"),
+        (drop(*SHARED, "seccompProfile"), "seccompProfile"),
+        (set_at(*SHARED, "seccompProfile", "type", to="Unconfined"), "seccompProfile"),
+        (set_at(*OWN, "seccompProfile", to={"type": "Unconfined"}), "seccompProfile"),
+        (set_at(*OWN, "runAsNonRoot", to=False), "runAsNonRoot"),
+        (set_at(*OWN, "runAsUser", to=0), "runAsUser"),
+        (set_at(*OWN, "privileged", to=True), "privileged"),
+        (drop(*OWN, "allowPrivilegeEscalation"), "allowPrivilegeEscalation"),
+        (drop(*OWN, "readOnlyRootFilesystem"), "readOnlyRootFilesystem"),
+        (drop(*OWN, "capabilities"), "capabilities.drop"),
+        (set_at(*OWN, "capabilities", "drop", to=["NET_RAW"]), "capabilities.drop"),
+        (set_at(*OWN, "capabilities", "add", to=["SYS_ADMIN"]), "SYS_ADMIN"),
+        (set_at(*OWN, "procMount", to="Unmasked"), "procMount"),
+        (drop(*CONTAINER, "resources"), "resources.limits.memory"),
+        (set_at(*CONTAINER, "livenessProbe", "httpGet", "host", to="metadata"), "livenessProbe.httpGet.host"),
+        (set_at(*CONTAINER, "lifecycle", "preStop", "tcpSocket", "host", to="x"), "lifecycle.preStop.tcpSocket.host"),
+        (
+            set_at(*POD[:2], "metadata", "annotations", "container.apparmor.security.beta.kubernetes.io/main", to="no"),
+            "apparmor",
+        ),
+    ],
+)
+def test_a_pod_that_may_do_more_is_refused(edit: Edit, said: str) -> None:
+    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
+    assert broken(stack) == {(RULE, "signup")}
+    assert said in " ".join(messages(stack))
+
+
+@pytest.mark.parametrize("kind", ["initContainers", "ephemeralContainers"])
+def test_no_container_is_forgotten(kind: str) -> None:
+    edit = set_at(*POD, kind, to=[{"name": "more", "image": DIGEST}])
+    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", edit)) == {(RULE, "signup")}
+
+
+@pytest.mark.parametrize(
+    ("type_", "path"),
+    [
+        ("kubernetes:batch/v1:Job", ("spec", "template", "spec")),
+        ("kubernetes:batch/v1:CronJob", ("spec", "jobTemplate", "spec", "template", "spec")),
+        ("kubernetes:apps/v1:StatefulSet", ("spec", "template", "spec")),
+        ("kubernetes:keda.sh/v1alpha1:ScaledJob", ("spec", "jobTargetRef", "template", "spec")),
+        ("kubernetes:core/v1:Pod", ("spec",)),
+    ],
+)
+def test_every_kind_that_makes_pods_is_looked_at(type_: str, path: tuple[str, ...]) -> None:
+    pod = cluster.template("python", "-m", "workers.migrate")["spec"]
+    made = cluster.thing(type_, "migrate", spec={})
+    whole = edited((made, *cluster.STACK), type_, "migrate", set_at(*path, to=pod))
+    assert broken(whole) == set()
+    worse = edited(whole, type_, "migrate", set_at(*path, "hostPID", to=True))
+    assert broken(worse) == {(RULE, "migrate")}
+
+
+def test_what_a_container_says_for_itself_is_enough() -> None:
+    edit = set_at(*SHARED, to={})
+    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
+    assert broken(stack) == {(RULE, "signup")}
+    own = edited(stack, DEPLOYMENT, "signup", set_at(*OWN, "runAsNonRoot", to=True))
+    assert broken(edited(own, DEPLOYMENT, "signup", set_at(*OWN, "seccompProfile", to={"type": "Localhost"}))) == set()

@@ -1,0 +1,106 @@
+"""Nothing public, on Kubernetes and at AWS."""
+
+import json
+from typing import Any
+
+import pytest
+
+from infra.guardrails import Limits
+from infra.offline_engine.resources import Resource
+from tests.unit.infra.guardrails import cluster
+from tests.unit.infra.guardrails.breaking import Edit, Stack, broken, edited, messages, set_at
+from tests.unit.infra.guardrails.cluster import DEPLOYMENT, SERVICE
+
+RULE, AT_AWS = "nothing-public", "nothing-public-at-aws"
+INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
+QUEUE, TOPIC = "aws:sqs/queue:Queue", "aws:sns/topic:Topic"
+PERMISSION = "aws:lambda/permission:Permission"
+POD = ("spec", "template", "spec")
+SNS = {"Service": "sns.amazonaws.com"}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        set_at("spec", "type", to="NodePort"),
+        set_at("spec", "type", to="LoadBalancer"),
+        set_at("spec", "externalIPs", to=["192.0.2.1"]),
+    ],
+)
+def test_a_service_that_is_reached_from_outside_is_refused(edit: Edit) -> None:
+    assert broken(edited(cluster.STACK, SERVICE, "flower", edit)) == {(RULE, "flower")}
+
+
+def test_a_broker_that_is_reached_from_outside_is_refused() -> None:
+    broker = cluster.thing("kubernetes:rabbitmq.com/v1beta1:RabbitmqCluster", "broker", spec={"replicas": 3})
+    assert broken((*cluster.STACK, broker)) == set()
+    stack = edited((*cluster.STACK, broker), broker.type, "broker", set_at("spec", "service", "type", to="NodePort"))
+    assert broken(stack) == {(RULE, "broker")}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [set_at(*POD, "hostNetwork", to=True), set_at(*POD, "containers", 0, "ports", 0, "hostPort", to=9100)],
+    ids=["network", "port"],
+)
+def test_a_pod_on_its_nodes_network_is_refused(edit: Edit) -> None:
+    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", edit)) == {(RULE, "signup")}
+
+
+def test_an_ingress_must_be_asked_for() -> None:
+    stack = (*cluster.STACK, cluster.thing(INGRESS, "flower", spec={"rules": []}))
+    assert broken(stack) == {(RULE, "flower")}
+    assert "allowIngress" in messages(stack)[0]
+    assert broken(stack, Limits(allow_ingress=True)) == set()
+
+
+def allowing(principal: object, **more: object) -> Edit:
+    statement = {"Sid": "Open", "Effect": "Allow", "Principal": principal, "Action": "sqs:SendMessage", **more}
+    return set_at("policy", to=json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def only(operator: str, key: str, value: object) -> dict[str, Any]:
+    return {"Condition": {operator: {key: value}}}
+
+
+@pytest.mark.parametrize("type_", [QUEUE, TOPIC])
+@pytest.mark.parametrize(
+    "edit",
+    [
+        allowing("*"),
+        allowing({"AWS": ["*"]}),
+        allowing(SNS),
+        allowing("*", **only("Bool", "aws:SecureTransport", "true")),
+        allowing("*", **only("ArnLikeIfExists", "aws:SourceArn", "arn:aws:sns:us-east-1:123456789012:a")),
+        allowing("*", **only("StringLike", "aws:SourceArn", "*")),
+        set_at("policy", to=json.dumps({"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "1"}}})),
+    ],
+    ids=["all", "all of AWS", "service", "by TLS", "if there", "any source", "not"],
+)
+def test_a_policy_that_lets_everybody_in_is_refused(whole: Stack, type_: str, edit: Edit) -> None:
+    name = next(one.name for one in whole if one.type == type_)
+    assert broken(edited(whole, type_, name, edit)) == {(AT_AWS, name)}
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        allowing({"AWS": "arn:aws:iam::123456789012:role/web"}),
+        allowing("*", **only("StringEquals", "aws:PrincipalOrgID", "o-millrace")),
+        allowing(SNS, **only("ForAnyValue:ArnLike", "aws:SourceArn", "arn:aws:sns:us-east-1:123456789012:a")),
+        set_at("policy", to=json.dumps({"Statement": [{"Effect": "Deny", "Principal": "*"}]})),
+        set_at("policy", to="no document"),
+    ],
+    ids=["role", "organisation", "source", "deny", "text"],
+)
+def test_a_policy_for_somebody_is_left_alone(whole: Stack, edit: Edit) -> None:
+    name = next(one.name for one in whole if one.type == QUEUE)
+    assert broken(edited(whole, QUEUE, name, edit)) == set()
+
+
+def test_a_function_that_everybody_may_call_is_refused(whole: Stack) -> None:
+    name = next(one.name for one in whole if one.type == PERMISSION)
+    assert broken(edited(whole, PERMISSION, name, set_at("sourceArn", to=None))) == {(AT_AWS, name)}
+    url = Resource(urn="urn:url", type="aws:lambda/functionUrl:FunctionUrl", name="url", inputs={})
+    assert broken((*whole, url)) == {(AT_AWS, "url")}
+    assert broken(edited((*whole, url), url.type, "url", set_at("authorizationType", to="AWS_IAM"))) == set()
