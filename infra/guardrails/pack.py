@@ -81,17 +81,18 @@ def _schema(rule: Rule) -> PolicyConfigSchema | None:
 
 def _limits(rule: Rule, config: Mapping[str, Any]) -> Limits:
     """The limits as configured; the pulumi CLI has held the configuration against the schema."""
-    given = {name: _plain(config[CONFIGURED[name]]) for name in rule.settings if CONFIGURED[name] in config}
-    return Limits(**given)
+    given = {name: config[CONFIGURED[name]] for name in rule.settings if CONFIGURED[name] in config}
+    whole: dict[str, Any] = {name: int(value) if isinstance(value, float) else value for name, value in given.items()}
+    return Limits(**whole)
 
 
 def _plain(value: Any) -> Any:
-    """Plain records and lists, whole numbers as such: on the wire all numbers are floating."""
+    """Plain records and lists."""
     if isinstance(value, Mapping):
         return {key: _read(value.__getitem__, key) for key in value}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_read(value.__getitem__, index) for index in range(len(value))]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+    return value
 
 
 def _read(get: Callable[[Any], Any], key: Any) -> Any:

@@ -43,6 +43,12 @@ def items(values: Values, key: str) -> list[Values]:
     return [one for one in found if isinstance(one, Mapping)] if isinstance(found, list) else []
 
 
+def number(values: Values, key: str) -> int | None:
+    """A whole number, which Pulumi may have made a floating one on the way; None if it is none."""
+    found = values.get(key)
+    return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
 def template(resource: Declared) -> Values | None:
     """What the resource's pods are made from: `metadata` and `spec`; None if it makes none."""
     path = TEMPLATES.get(kind(resource))

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from infra.guardrails.pods import Values, containers, kind, part, place, template
-from infra.guardrails.rule import UNKNOWN, Declared, Finding, Limits, Rule
+from infra.guardrails.pods import Values, containers, kind, number, part, place, template
+from infra.guardrails.rule import Declared, Finding, Limits, Rule
 
 FUNCTION = "aws:lambda/function:Function"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
@@ -17,9 +17,9 @@ def _check(resources: Sequence[Declared], _limits: Limits) -> Iterator[Finding]:
         if kind(resource) == "Deployment":
             yield from ((resource, message) for message in _deployment(resource, scalers.get(place(resource), [])))
     for scaler in (one for found in scalers.values() for one in found):
-        most = part(scaler.inputs, "spec").get("maxReplicaCount")
-        if most is not UNKNOWN and not (isinstance(most, int) and most > 0):
-            yield scaler, f"spec.maxReplicaCount must be given (KEDA's own is 100), at least 1, got {most!r}"
+        most = number(part(scaler.inputs, "spec"), "maxReplicaCount")
+        if most is None or most < 1:
+            yield scaler, f"spec.maxReplicaCount must be given (KEDA's own is 100), at least 1, got {most}"
     yield from _functions(resources)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from infra.guardrails.pods import containers, items, kind, part, place, template
+from infra.guardrails.pods import containers, items, kind, number, part, place, template
 from infra.guardrails.rule import Declared, Finding, Limits, Rule
 
 OPEN_SERVICES = frozenset({"LoadBalancer", "NodePort"})
@@ -44,8 +44,8 @@ def _pod(resource: Declared) -> Iterator[str]:
         yield "hostNetwork puts the pod on its node's own network; leave it out"
     for container in containers(spec):
         for port in items(container, "ports"):
-            if port.get("hostPort"):
-                yield f"container {container.get('name')!r} takes hostPort {port['hostPort']} of its node; leave it out"
+            if taken := number(port, "hostPort"):
+                yield f"container {container.get('name')!r} takes hostPort {taken} of its node; leave it out"
 
 
 PUBLIC = Rule(

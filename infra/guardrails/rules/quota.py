@@ -6,7 +6,7 @@ configuration may bound the whole stack besides, or instead.
 
 from collections.abc import Iterator, Sequence
 
-from infra.guardrails.pods import kind, part, place
+from infra.guardrails.pods import kind, number, part, place
 from infra.guardrails.rule import Declared, Finding, Limits, Rule
 
 #: Which field of these says how many there may be.
@@ -51,8 +51,7 @@ def _within(quota: int, counted: Sequence[Declared], which: str) -> Iterator[Fin
 
 
 def _most(resource: Declared) -> int:
-    count = part(resource.inputs, "spec").get(COUNTS[kind(resource)])
-    return count if isinstance(count, int) else 0
+    return number(part(resource.inputs, "spec"), COUNTS[kind(resource)]) or 0
 
 
 QUOTA = Rule(

@@ -16,11 +16,6 @@ BINDING = "rabbitmq:index/binding:Binding"
 DEFINITION = ("policy", "definition")
 
 
-def test_the_whole_program_has_no_violation(whole: Stack) -> None:
-    assert any(one.type == QUEUE for one in whole)
-    assert messages(whole) == []
-
-
 @pytest.mark.parametrize(
     "edit",
     [

@@ -3,9 +3,8 @@
 import pytest
 
 from infra.guardrails.rule import UNKNOWN
-from tests.unit.infra.guardrails import cluster
 from tests.unit.infra.guardrails.breaking import DIGEST, Edit, Stack, broken, drop, edited, messages, set_at
-from tests.unit.infra.guardrails.cluster import DEPLOYMENT
+from tests.unit.infra.guardrails.cluster import BROKER, DEPLOYMENT, WORKER
 
 RULE = "image-by-digest"
 POD = ("spec", "template", "spec")
@@ -25,25 +24,23 @@ IMAGE = (*POD, "containers", 0, "image")
     ],
     ids=["name", "latest", "tag", "half a digest", "none", "first", "volume"],
 )
-def test_an_image_without_its_digest_is_refused(edit: Edit) -> None:
-    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
-    assert (RULE, "signup") in broken(stack)
+def test_an_image_without_its_digest_is_refused(whole: Stack, edit: Edit) -> None:
+    stack = edited(whole, DEPLOYMENT, WORKER, edit)
+    assert (RULE, WORKER) in broken(stack)
     assert any("NAME@sha256:DIGEST" in message for message in messages(stack))
 
 
-def test_a_tag_beside_the_digest_does_no_harm() -> None:
+def test_a_tag_beside_the_digest_does_no_harm(whole: Stack) -> None:
     tagged = DIGEST.replace("@", ":1.0@")
-    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", set_at(*IMAGE, to=tagged))) == set()
+    assert broken(edited(whole, DEPLOYMENT, WORKER, set_at(*IMAGE, to=tagged))) == set()
 
 
-def test_what_is_not_known_yet_is_not_judged() -> None:
-    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", set_at(*IMAGE, to=UNKNOWN))) == set()
+def test_what_is_not_known_yet_is_not_judged(whole: Stack) -> None:
+    assert broken(edited(whole, DEPLOYMENT, WORKER, set_at(*IMAGE, to=UNKNOWN))) == set()
 
 
 def test_a_broker_and_a_function_by_tag_are_refused(whole: Stack) -> None:
-    cluster_type = "kubernetes:rabbitmq.com/v1beta1:RabbitmqCluster"
-    broker = cluster.thing(cluster_type, "broker", spec={"replicas": 3, "image": "rabbitmq:4"})
-    assert broken((*cluster.STACK, broker)) == {(RULE, "broker")}
+    assert broken(edited(whole, BROKER, "broker", set_at("spec", "image", to="rabbitmq:4"))) == {(RULE, "broker")}
     function = next(one for one in whole if one.type == "aws:lambda/function:Function")
     stack = edited(whole, function.type, function.name, set_at("imageUri", to="functions:latest"))
     assert broken(stack) == {(RULE, function.name)}

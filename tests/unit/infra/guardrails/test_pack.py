@@ -28,9 +28,8 @@ from infra.guardrails.rules import RULES
 from infra.offline_engine.recording import SECRET_MARK
 from infra.offline_engine.resources import Resource
 from operations.local.layout import REPOSITORY
-from tests.unit.infra.guardrails import cluster
 from tests.unit.infra.guardrails.breaking import Stack, drop, edited, set_at
-from tests.unit.infra.guardrails.cluster import DEPLOYMENT, SCALED_OBJECT, SERVICE
+from tests.unit.infra.guardrails.cluster import DEPLOYMENT, SCALED_OBJECT, SERVICE, WORKER
 
 PACK = Path(guardrails.__file__).parent
 SECRET = {SECRET_MARK: "1b47061264138c4ac30d75fd1eb44270"}
@@ -105,13 +104,12 @@ def test_the_pack_runs_in_the_environment_of_the_program() -> None:
 
 
 def test_a_good_stack_passes(pack: AnalyzerStub, whole: Stack) -> None:
-    for stack in (whole, cluster.STACK):
-        assert [found.message for one in stack for found in analyzed(pack, one)] == []
-        assert [found.message for found in analyzed_stack(pack, stack)] == []
+    assert [found.message for one in whole for found in analyzed(pack, one)] == []
+    assert [found.message for found in analyzed_stack(pack, whole)] == []
 
 
-def test_a_resource_is_stopped_before_it_is_made(pack: AnalyzerStub) -> None:
-    stack = edited(cluster.STACK, SERVICE, "flower", set_at("spec", "type", to="NodePort"))
+def test_a_resource_is_stopped_before_it_is_made(pack: AnalyzerStub, whole: Stack) -> None:
+    stack = edited(whole, SERVICE, "flower", set_at("spec", "type", to="NodePort"))
     (found,) = analyzed(pack, the(stack, SERVICE, "flower"))
     assert (found.policyName, found.enforcementLevel) == ("nothing-public", MANDATORY)
     assert "make it ClusterIP" in found.message
@@ -125,33 +123,33 @@ def test_a_stack_is_stopped_with_the_resource_named(pack: AnalyzerStub, whole: S
     assert found.urn == the(whole, "rabbitmq:index/queue:Queue", "signup").urn
 
 
-def test_the_quota_is_as_configured(pack: AnalyzerStub) -> None:
+def test_the_quota_is_as_configured(pack: AnalyzerStub, whole: Stack) -> None:
     def configure(most: int) -> None:
         config = PolicyConfig(enforcementLevel=MANDATORY, properties=on_the_wire({"maxReplicas": most}))
         pack.Configure(ConfigureAnalyzerRequest(policyConfig={"replicas-within-quota": config}))
 
-    configure(10)
-    assert analyzed_stack(pack, cluster.STACK) == []
-    configure(9)
-    (found,) = analyzed_stack(pack, cluster.STACK)
+    configure(14)
+    assert analyzed_stack(pack, whole) == []
+    configure(13)
+    (found,) = analyzed_stack(pack, whole)
     assert found.policyName == "replicas-within-quota"
-    assert found.urn == the(cluster.STACK, SCALED_OBJECT, "signup").urn
-    assert "may be 10, 8 of them here, the quota is 9" in found.message
+    assert found.urn == the(whole, SCALED_OBJECT, WORKER).urn
+    assert "may be 14, 4 of them here, the quota is 13: " in found.message
 
 
-def test_what_a_preview_does_not_know_is_not_judged_and_hides_nothing(pack: AnalyzerStub) -> None:
-    unknown = edited(cluster.STACK, DEPLOYMENT, "signup", set_at(*IMAGE, to=UNKNOWN_STRING_VALUE))
-    assert analyzed(pack, the(unknown, DEPLOYMENT, "signup")) == []
+def test_what_a_preview_does_not_know_is_not_judged_and_hides_nothing(pack: AnalyzerStub, whole: Stack) -> None:
+    unknown = edited(whole, DEPLOYMENT, WORKER, set_at(*IMAGE, to=UNKNOWN_STRING_VALUE))
+    assert analyzed(pack, the(unknown, DEPLOYMENT, WORKER)) == []
     env = [{"name": "DIGEST", "value": UNKNOWN_STRING_VALUE}, {"name": "SMTP_PASSWORD", "value": "opensesame"}]
-    worse = edited(unknown, DEPLOYMENT, "signup", set_at(*IMAGE[:-1], "env", to=env))
-    (found,) = analyzed(pack, the(worse, DEPLOYMENT, "signup"))
+    worse = edited(unknown, DEPLOYMENT, WORKER, set_at(*IMAGE[:-1], "env", to=env))
+    (found,) = analyzed(pack, the(worse, DEPLOYMENT, WORKER))
     assert found.policyName == "no-plain-secret"
 
 
-def test_a_secret_in_the_environment_is_found_and_not_repeated(pack: AnalyzerStub) -> None:
+def test_a_secret_in_the_environment_is_found_and_not_repeated(pack: AnalyzerStub, whole: Stack) -> None:
     value = {**SECRET, "value": "amqp://signup:opensesame@broker/millrace"}
     env = [{"name": "MILLRACE_BROKER_URL", "value": value}]
-    stack = edited(cluster.STACK, DEPLOYMENT, "signup", set_at(*IMAGE[:-1], "env", to=env))
-    (found,) = analyzed(pack, the(stack, DEPLOYMENT, "signup"))
+    stack = edited(whole, DEPLOYMENT, WORKER, set_at(*IMAGE[:-1], "env", to=env))
+    (found,) = analyzed(pack, the(stack, DEPLOYMENT, WORKER))
     assert found.policyName == "no-plain-secret"
     assert "opensesame" not in found.message

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.unit.infra.guardrails import cluster
-from tests.unit.infra.guardrails.breaking import Edit, broken, edited, messages, set_at
-from tests.unit.infra.guardrails.cluster import CONFIG_MAP, DEPLOYMENT, SCALED_OBJECT, SECRET
+from tests.unit.infra.guardrails.breaking import Edit, Stack, broken, edited, messages, set_at
+from tests.unit.infra.guardrails.cluster import CONFIG_MAP, DEPLOYMENT, SCALED_OBJECT, SECRET, WORKER
 
 RULE = "no-plain-secret"
 WORD = "opensesame"
@@ -33,25 +33,25 @@ def env(name: str, value: str) -> Edit:
     ],
     ids=["url", "auth", "password", "key", "dsn", "aws", "private key", "bearer", "args", "annotation", "label"],
 )
-def test_a_credential_in_the_open_is_refused_and_not_repeated(edit: Edit) -> None:
-    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
-    assert broken(stack) == {(RULE, "signup")}
+def test_a_credential_in_the_open_is_refused_and_not_repeated(whole: Stack, edit: Edit) -> None:
+    stack = edited(whole, DEPLOYMENT, WORKER, edit)
+    assert broken(stack) == {(RULE, WORKER)}
     assert "put it into a Kubernetes Secret" in messages(stack)[0]
     assert WORD not in str(messages(stack))
 
 
-def test_a_config_map_and_a_scaler_hold_none() -> None:
-    stack = edited(cluster.STACK, CONFIG_MAP, "settings", set_at("data", "password", to=WORD))
+def test_a_config_map_and_a_scaler_hold_none(whole: Stack) -> None:
+    stack = (*whole, cluster.thing(CONFIG_MAP, "settings", data={"password": WORD}))
     assert broken(stack) == {(RULE, "settings")}
     trigger = {"type": "rabbitmq", "metadata": {"host": f"https://monitor:{WORD}@broker:15671/"}}
-    stack = edited(cluster.STACK, SCALED_OBJECT, "signup", set_at("spec", "triggers", to=[trigger]))
-    assert broken(stack) == {(RULE, "signup")}
+    stack = edited(whole, SCALED_OBJECT, WORKER, set_at("spec", "triggers", to=[trigger]))
+    assert broken(stack) == {(RULE, WORKER)}
     assert messages(stack)[0].startswith("spec.triggers[0].metadata.host is a URL with a password")
 
 
-def test_a_secret_holds_them_in_its_data_only() -> None:
-    stack = edited(cluster.STACK, SECRET, "signup", set_at("metadata", "annotations", to={"password": WORD}))
-    assert broken(stack) == {(RULE, "signup")}
+def test_a_secret_holds_them_in_its_data_only(whole: Stack) -> None:
+    stack = edited(whole, SECRET, WORKER, set_at("metadata", "annotations", to={"password": WORD}))
+    assert broken(stack) == {(RULE, WORKER)}
 
 
 @pytest.mark.parametrize(
@@ -66,5 +66,5 @@ def test_a_secret_holds_them_in_its_data_only() -> None:
     ],
     ids=["filled in", "no password", "name of one", "switch", "digest", "volume"],
 )
-def test_what_only_tells_of_one_is_left_alone(edit: Edit) -> None:
-    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", edit)) == set()
+def test_what_only_tells_of_one_is_left_alone(whole: Stack, edit: Edit) -> None:
+    assert broken(edited(whole, DEPLOYMENT, WORKER, edit)) == set()

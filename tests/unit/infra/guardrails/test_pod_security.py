@@ -1,10 +1,12 @@
 """Pods are as Pod Security "restricted" wants them, and a little more."""
 
+import copy
+
 import pytest
 
 from tests.unit.infra.guardrails import cluster
-from tests.unit.infra.guardrails.breaking import DIGEST, Edit, broken, drop, edited, messages, set_at
-from tests.unit.infra.guardrails.cluster import DEPLOYMENT
+from tests.unit.infra.guardrails.breaking import DIGEST, Edit, Stack, broken, drop, edited, messages, set_at
+from tests.unit.infra.guardrails.cluster import DEPLOYMENT, WORKER
 
 RULE = "pod-security"
 POD = ("spec", "template", "spec")
@@ -47,16 +49,16 @@ OWN = (*CONTAINER, "securityContext")
         ),
     ],
 )
-def test_a_pod_that_may_do_more_is_refused(edit: Edit, said: str) -> None:
-    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
-    assert broken(stack) == {(RULE, "signup")}
+def test_a_pod_that_may_do_more_is_refused(whole: Stack, edit: Edit, said: str) -> None:
+    stack = edited(whole, DEPLOYMENT, WORKER, edit)
+    assert broken(stack) == {(RULE, WORKER)}
     assert said in " ".join(messages(stack))
 
 
 @pytest.mark.parametrize("kind", ["initContainers", "ephemeralContainers"])
-def test_no_container_is_forgotten(kind: str) -> None:
+def test_no_container_is_forgotten(whole: Stack, kind: str) -> None:
     edit = set_at(*POD, kind, to=[{"name": "more", "image": DIGEST}])
-    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", edit)) == {(RULE, "signup")}
+    assert broken(edited(whole, DEPLOYMENT, WORKER, edit)) == {(RULE, WORKER)}
 
 
 @pytest.mark.parametrize(
@@ -69,18 +71,17 @@ def test_no_container_is_forgotten(kind: str) -> None:
         ("kubernetes:core/v1:Pod", ("spec",)),
     ],
 )
-def test_every_kind_that_makes_pods_is_looked_at(type_: str, path: tuple[str, ...]) -> None:
-    pod = cluster.template("python", "-m", "workers.migrate")["spec"]
-    made = cluster.thing(type_, "migrate", spec={})
-    whole = edited((made, *cluster.STACK), type_, "migrate", set_at(*path, to=pod))
-    assert broken(whole) == set()
-    worse = edited(whole, type_, "migrate", set_at(*path, "hostPID", to=True))
-    assert broken(worse) == {(RULE, "migrate")}
+def test_every_kind_that_makes_pods_is_looked_at(whole: Stack, type_: str, path: tuple[str, ...]) -> None:
+    (worker,) = (one for one in whole if (one.type, one.name) == (DEPLOYMENT, WORKER))
+    pod = copy.deepcopy(worker.inputs["spec"]["template"]["spec"])
+    stack = edited((*whole, cluster.thing(type_, "more", spec={})), type_, "more", set_at(*path, to=pod))
+    assert broken(stack) == set()
+    assert broken(edited(stack, type_, "more", set_at(*path, "hostPID", to=True))) == {(RULE, "more")}
 
 
-def test_what_a_container_says_for_itself_is_enough() -> None:
+def test_what_a_container_says_for_itself_is_enough(whole: Stack) -> None:
     edit = set_at(*SHARED, to={})
-    stack = edited(cluster.STACK, DEPLOYMENT, "signup", edit)
-    assert broken(stack) == {(RULE, "signup")}
-    own = edited(stack, DEPLOYMENT, "signup", set_at(*OWN, "runAsNonRoot", to=True))
-    assert broken(edited(own, DEPLOYMENT, "signup", set_at(*OWN, "seccompProfile", to={"type": "Localhost"}))) == set()
+    stack = edited(whole, DEPLOYMENT, WORKER, edit)
+    assert broken(stack) == {(RULE, WORKER)}
+    own = edited(stack, DEPLOYMENT, WORKER, set_at(*OWN, "runAsNonRoot", to=True))
+    assert broken(edited(own, DEPLOYMENT, WORKER, set_at(*OWN, "seccompProfile", to={"type": "Localhost"}))) == set()

@@ -9,7 +9,7 @@ from infra.guardrails import Limits
 from infra.offline_engine.resources import Resource
 from tests.unit.infra.guardrails import cluster
 from tests.unit.infra.guardrails.breaking import Edit, Stack, broken, edited, messages, set_at
-from tests.unit.infra.guardrails.cluster import DEPLOYMENT, SERVICE
+from tests.unit.infra.guardrails.cluster import BROKER, DEPLOYMENT, SERVICE, WORKER
 
 RULE, AT_AWS = "nothing-public", "nothing-public-at-aws"
 INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
@@ -27,14 +27,12 @@ SNS = {"Service": "sns.amazonaws.com"}
         set_at("spec", "externalIPs", to=["192.0.2.1"]),
     ],
 )
-def test_a_service_that_is_reached_from_outside_is_refused(edit: Edit) -> None:
-    assert broken(edited(cluster.STACK, SERVICE, "flower", edit)) == {(RULE, "flower")}
+def test_a_service_that_is_reached_from_outside_is_refused(whole: Stack, edit: Edit) -> None:
+    assert broken(edited(whole, SERVICE, "flower", edit)) == {(RULE, "flower")}
 
 
-def test_a_broker_that_is_reached_from_outside_is_refused() -> None:
-    broker = cluster.thing("kubernetes:rabbitmq.com/v1beta1:RabbitmqCluster", "broker", spec={"replicas": 3})
-    assert broken((*cluster.STACK, broker)) == set()
-    stack = edited((*cluster.STACK, broker), broker.type, "broker", set_at("spec", "service", "type", to="NodePort"))
+def test_a_broker_that_is_reached_from_outside_is_refused(whole: Stack) -> None:
+    stack = edited(whole, BROKER, "broker", set_at("spec", "service", "type", to="NodePort"))
     assert broken(stack) == {(RULE, "broker")}
 
 
@@ -43,12 +41,12 @@ def test_a_broker_that_is_reached_from_outside_is_refused() -> None:
     [set_at(*POD, "hostNetwork", to=True), set_at(*POD, "containers", 0, "ports", 0, "hostPort", to=9100)],
     ids=["network", "port"],
 )
-def test_a_pod_on_its_nodes_network_is_refused(edit: Edit) -> None:
-    assert broken(edited(cluster.STACK, DEPLOYMENT, "signup", edit)) == {(RULE, "signup")}
+def test_a_pod_on_its_nodes_network_is_refused(whole: Stack, edit: Edit) -> None:
+    assert broken(edited(whole, DEPLOYMENT, WORKER, edit)) == {(RULE, WORKER)}
 
 
-def test_an_ingress_must_be_asked_for() -> None:
-    stack = (*cluster.STACK, cluster.thing(INGRESS, "flower", spec={"rules": []}))
+def test_an_ingress_must_be_asked_for(whole: Stack) -> None:
+    stack = (*whole, cluster.thing(INGRESS, "flower", spec={"rules": []}))
     assert broken(stack) == {(RULE, "flower")}
     assert "allowIngress" in messages(stack)[0]
     assert broken(stack, Limits(allow_ingress=True)) == set()
