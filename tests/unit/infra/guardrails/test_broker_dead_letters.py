@@ -44,10 +44,22 @@ def test_a_stronger_policy_that_forgets_them_is_refused(whole: Stack) -> None:
     assert broken((*whole, replace(own, urn="urn:stronger", name="stronger", inputs=inputs))) == {(RULE, "signup")}
 
 
+@pytest.mark.parametrize("types", ["all", "classic_queues", "quorum_queues"])
+def test_a_policy_of_all_or_some_queues_counts(whole: Stack, types: str) -> None:
+    assert broken(edited(whole, POLICY, "signup", set_at("policy", "applyTo", to=types))) == set()
+
+
 @pytest.mark.parametrize(
     "definition",
-    [{}, {"delivery-limit": 20}, {"delivery-limit": 1_000_000_000, "message-ttl": 1000}],
-    ids=["the broker's limit", "a small limit", "time to live"],
+    [
+        {},
+        {"delivery-limit": 20},
+        {"delivery-limit": 1_000_000_000, "message-ttl": 1000},
+        {"delivery-limit": 1_000_000_000, "expires": 1000},
+        {"delivery-limit": 1_000_000_000, "max-length": 1000},
+        {"delivery-limit": 1_000_000_000, "max-length-bytes": 1000},
+    ],
+    ids=["the broker's limit", "a small limit", "time to live", "expires", "length", "size"],
 )
 @pytest.mark.parametrize("queue", ["dead.signup", "parked", "rejected"])
 def test_a_transit_queue_that_gives_up_is_refused(whole: Stack, queue: str, definition: dict[str, int]) -> None:
