@@ -40,14 +40,21 @@ class Given:
         return cls(urn=shown.urn, type=shown.resource_type, name=shown.name, inputs=_plain(shown.props))
 
 
+#: What was declared, by URN, as policies of single resources were shown it. Those of a stack are shown outputs, where a
+#: server has filled in what the program left out (one replica, say).
+Declarations = dict[str, Given]
+
+
 def policies() -> list[Policy]:
     """Every rule as a policy: of a single resource where that says enough, else of the stack."""
-    return [_alone(rule) if rule.alone else _of_stack(rule) for rule in RULES]
+    declared: Declarations = {}
+    return [_alone(rule, declared) if rule.alone else _of_stack(rule, declared) for rule in RULES]
 
 
-def _alone(rule: Rule) -> Policy:
+def _alone(rule: Rule, declared: Declarations) -> Policy:
     def validate(args: ResourceValidationArgs, report: ReportViolation) -> None:
-        for _, message in rule.check([Given.of(args)], _limits(rule, args.get_config())):
+        declared[args.urn] = Given.of(args)
+        for _, message in rule.check([declared[args.urn]], _limits(rule, args.get_config())):
             report(message, None)
 
     return ResourceValidationPolicy(
@@ -59,9 +66,9 @@ def _alone(rule: Rule) -> Policy:
     )
 
 
-def _of_stack(rule: Rule) -> Policy:
+def _of_stack(rule: Rule, declared: Declarations) -> Policy:
     def validate(args: StackValidationArgs, report: ReportViolation) -> None:
-        resources = [Given.of(one) for one in args.resources]
+        resources = [declared.get(one.urn) or Given.of(one) for one in args.resources]
         for resource, message in rule.check(resources, _limits(rule, args.get_config())):
             report(message, resource.urn)
 

@@ -63,7 +63,8 @@ def _functions(resources: Sequence[Declared]) -> Iterator[Finding]:
     for function in (one for one in resources if one.type == FUNCTION):
         callers = mappings.get(str(function.inputs.get("name") or function.name), [])
         bound = bool(callers) and all(part(one, "scalingConfig").get("maximumConcurrency") for one in callers)
-        if not bound and not function.inputs.get("reservedConcurrentExecutions"):
+        reserved = number(function.inputs, "reservedConcurrentExecutions")
+        if not bound and (reserved is None or reserved < 0):  # -1 is AWS's word for none
             yield (
                 function,
                 "give reservedConcurrentExecutions, or scalingConfig.maximumConcurrency of its event source mapping",

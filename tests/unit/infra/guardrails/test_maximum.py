@@ -54,8 +54,9 @@ def test_what_is_scaled_by_nothing_has_a_fixed_number(whole: Stack) -> None:
 
 def test_a_function_without_a_bound_is_refused(whole: Stack) -> None:
     plain = next(one for one in whole if one.type == FUNCTION and "reservedConcurrentExecutions" in one.inputs)
-    stack = edited(whole, FUNCTION, plain.name, set_at("reservedConcurrentExecutions", to=None))
-    assert broken(stack) == {(RULE, plain.name)}
+    for none in (None, -1):
+        stack = edited(whole, FUNCTION, plain.name, set_at("reservedConcurrentExecutions", to=none))
+        assert broken(stack) == {(RULE, plain.name)}
     mapping = next(one for one in whole if one.type == MAPPING)
     group = mapping.inputs["functionName"]
     assert broken(edited(whole, MAPPING, mapping.name, drop("scalingConfig"))) == {(RULE, group)}

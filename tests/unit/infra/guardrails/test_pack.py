@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +75,13 @@ def analyzed(pack: AnalyzerStub, resource: Resource) -> list[AnalyzeDiagnostic]:
     return list(pack.Analyze(request).diagnostics)
 
 
-def analyzed_stack(pack: AnalyzerStub, stack: Iterable[Resource]) -> list[AnalyzeDiagnostic]:
-    """What is said of a whole stack."""
+def analyzed_stack(pack: AnalyzerStub, stack: Stack, outputs: Stack | None = None) -> list[AnalyzeDiagnostic]:
+    """What is said of a whole stack: the engine first tells of each resource, then shows all as they have become."""
+    for one in stack:
+        analyzed(pack, one)
     resources = [
-        AnalyzerResource(type=one.type, urn=one.urn, name=one.name, properties=on_the_wire(one.inputs)) for one in stack
+        AnalyzerResource(type=one.type, urn=one.urn, name=one.name, properties=on_the_wire(one.inputs))
+        for one in outputs or stack
     ]
     return list(pack.AnalyzeStack(AnalyzeStackRequest(resources=resources)).diagnostics)
 
@@ -121,6 +124,13 @@ def test_a_stack_is_stopped_with_the_resource_named(pack: AnalyzerStub, whole: S
     (found,) = analyzed_stack(pack, stack)
     assert (found.policyName, found.enforcementLevel) == ("broker-dead-letters", MANDATORY)
     assert found.urn == the(whole, "rabbitmq:index/queue:Queue", "signup").urn
+
+
+def test_what_a_server_fills_in_is_not_taken_for_declared(pack: AnalyzerStub, whole: Stack) -> None:
+    filled_in = edited(whole, DEPLOYMENT, WORKER, set_at("spec", "replicas", to=1))
+    assert analyzed_stack(pack, whole, outputs=filled_in) == []
+    (found,) = analyzed_stack(pack, filled_in)
+    assert "spec.replicas must be left out" in found.message
 
 
 def test_the_quota_is_as_configured(pack: AnalyzerStub, whole: Stack) -> None:
