@@ -21,6 +21,11 @@ class Declared(Protocol):
     def inputs(self) -> Mapping[str, Any]: ...
 
 
+def known_as(resource: Declared) -> str:
+    """What the resource is called where it lies, which may be another name than the program's for it."""
+    return str(resource.inputs.get("name") or resource.name)
+
+
 class Unknown(str):
     """A value that is known only once the stack is there; it reads as an empty text."""
 

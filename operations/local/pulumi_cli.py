@@ -25,6 +25,8 @@ from operations.local.rabbitmq_node import write_secret
 
 #: The URNs of what lies at AWS.
 AT_AWS = "**aws:**"
+#: What no stack may have; the offline engine asks the same rules.
+GUARD_RAILS = REPOSITORY / "infra" / "guardrails"
 VHOST_TYPE = "rabbitmq:index/vHost:VHost"
 
 
@@ -70,9 +72,8 @@ class PulumiCli:
         lost = ("--refresh", "--run-program") if ours and (there or not wanted <= (live or set())) else ()
         away = () if there else ("--exclude", AT_AWS)
         quiet = ("--yes", "--skip-preview", "--suppress-outputs", "--suppress-progress")
-        return _counts(
-            self._run("up", *quiet, *lost, *away, "--config-file", str(self._config.resolve()), at=REPOSITORY)
-        )
+        given = ("--policy-pack", str(GUARD_RAILS), "--config-file", str(self._config.resolve()))
+        return _counts(self._run("up", *quiet, *lost, *away, *given, at=REPOSITORY))
 
     def outputs(self) -> Mapping[str, Any]:
         """The vhost and every broker user's password."""

@@ -15,7 +15,7 @@ from millrace import names
 from millrace.topology import TRANSIT_DELIVERY_LIMIT
 
 from infra.guardrails.pods import Values, part
-from infra.guardrails.rule import Declared, Finding, Limits, Rule
+from infra.guardrails.rule import Declared, Finding, Limits, Rule, known_as
 
 EXCHANGE = "rabbitmq:index/exchange:Exchange"
 BINDING = "rabbitmq:index/binding:Binding"
@@ -37,7 +37,7 @@ class _Host:
 
     def settings(self, queue: Declared) -> Values:
         """What holds for a queue: its policy's definition, and its own arguments, which come first."""
-        fitting = [policy for pattern, policy in self.policies if pattern.search(_name(queue))]
+        fitting = [policy for pattern, policy in self.policies if pattern.search(known_as(queue))]
         strongest: Values = max(fitting, key=lambda one: int(one.get("priority") or 0), default={})
         own = {key.removeprefix("x-"): value for key, value in _arguments(queue).items()}
         return {**part(strongest, "definition"), **own}
@@ -55,7 +55,7 @@ def _hosts(resources: Sequence[Declared]) -> dict[Any, _Host]:
     for one in resources:
         inputs, host = one.inputs, hosts[one.inputs.get("vhost")]
         if one.type == EXCHANGE:
-            host.exchanges.add(_name(one))
+            host.exchanges.add(known_as(one))
         elif one.type == BINDING:
             host.routes.add((str(inputs.get("source")), str(inputs.get("routingKey"))))
             if inputs.get("source") == names.DELAY_EXIT:
@@ -71,7 +71,7 @@ def _problem(queue: Declared, host: _Host) -> str | None:
         return None
     exchange, key = settings.get("dead-letter-exchange"), settings.get("dead-letter-routing-key")
     if exchange is None:
-        return None if _is_transit(settings) and _name(queue) not in host.retried else _no_dead_letters(queue)
+        return None if _is_transit(settings) and known_as(queue) not in host.retried else _no_dead_letters(queue)
     if exchange not in host.exchanges:
         return f"its dead letters go to exchange {exchange!r}, which the stack does not have; declare that"
     if key and (exchange, key) not in host.routes:
@@ -81,7 +81,7 @@ def _problem(queue: Declared, host: _Host) -> str | None:
 
 def _no_dead_letters(queue: Declared) -> str:
     return (
-        f"queue {_name(queue)!r} has no dead letters: give it a policy with dead-letter-exchange, or, if nothing is "
+        f"queue {known_as(queue)!r} has no dead letters: give it a policy with dead-letter-exchange, or, if nothing is "
         f"handled there, with delivery-limit {TRANSIT_DELIVERY_LIMIT}"
     )
 
@@ -94,10 +94,6 @@ def _is_transit(settings: Values) -> bool:
 def _arguments(queue: Declared) -> Values:
     settings = part(queue.inputs, "settings")
     return {**part(settings, "arguments"), **json.loads(settings.get("argumentsJson") or "{}")}
-
-
-def _name(resource: Declared) -> str:
-    return str(resource.inputs.get("name") or resource.name)
 
 
 BROKER_DEAD_LETTERS = Rule(

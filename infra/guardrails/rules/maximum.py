@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 
 from infra.guardrails.pods import Values, containers, kind, number, part, place, template
-from infra.guardrails.rule import Declared, Finding, Limits, Rule
+from infra.guardrails.rule import Declared, Finding, Limits, Rule, known_as
 
 FUNCTION = "aws:lambda/function:Function"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
-#: How a worker of a group is started, before the group's name.
-WORKER = ("-m", "workers")
+#: The module of a group's workers; the group's name comes after it, last.
+WORKERS = "workers"
 
 
 def _check(resources: Sequence[Declared], _limits: Limits) -> Iterator[Finding]:
@@ -39,9 +39,8 @@ def worker_group(resource: Declared) -> str | None:
     """The group whose workers a Deployment runs; None if it runs anything else."""
     for container in containers(part(template(resource) or {}, "spec")):
         words = [*(container.get("command") or ()), *(container.get("args") or ())]
-        for at in range(len(words) - len(WORKER)):
-            if tuple(words[at : at + len(WORKER)]) == WORKER:
-                return str(words[at + len(WORKER)])
+        if WORKERS in words[-2:-1]:
+            return str(words[-1])
     return None
 
 
@@ -61,7 +60,7 @@ def _functions(resources: Sequence[Declared]) -> Iterator[Finding]:
     for one in (one for one in resources if one.type == MAPPING):
         mappings.setdefault(str(one.inputs.get("functionName")), []).append(one.inputs)
     for function in (one for one in resources if one.type == FUNCTION):
-        callers = mappings.get(str(function.inputs.get("name") or function.name), [])
+        callers = mappings.get(known_as(function), [])
         bound = bool(callers) and all(part(one, "scalingConfig").get("maximumConcurrency") for one in callers)
         reserved = number(function.inputs, "reservedConcurrentExecutions")
         if not bound and (reserved is None or reserved < 0):  # -1 is AWS's word for none

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from infra.guardrails.rule import UNKNOWN, Declared, Finding, Limits, Rule, Unknown
+from infra.guardrails.rule import UNKNOWN, Declared, Finding, Limits, Rule, Unknown, known_as
 
 QUEUE = "aws:sqs/queue:Queue"
 SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
@@ -12,11 +12,11 @@ SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 
 def _check(resources: Sequence[Declared], _limits: Limits) -> Iterator[Finding]:
     givers = [one for one in resources if one.type in {QUEUE, SUBSCRIPTION}]
-    queues = {_name(one) for one in givers if one.type == QUEUE}
+    queues = {known_as(one) for one in givers if one.type == QUEUE}
     # Queues of dead letters; one that names itself is none.
-    dead = {target for one in givers if (target := _target(one)) != _name(one)}
+    dead = {target for one in givers if (target := _target(one)) != known_as(one)}
     for one in givers:
-        needs_some = one.type == SUBSCRIPTION or _name(one) not in dead
+        needs_some = one.type == SUBSCRIPTION or known_as(one) not in dead
         if needs_some and (problem := _problem(one, queues)):
             yield one, problem
 
@@ -27,15 +27,11 @@ def _problem(giver: Declared, queues: set[str]) -> str | None:
         return None
     if not target:
         return "redrivePolicy must have a deadLetterTargetArn, of a queue of this stack"
-    if target not in queues or target == _name(giver):
+    if target not in queues or target == known_as(giver):
         return f"its dead letters go to {target!r}, which is no other queue of this stack; declare that"
     if giver.type == QUEUE and not _redrive(giver).get("maxReceiveCount"):
         return "redrivePolicy must have a maxReceiveCount: without it nothing becomes a dead letter"
     return None
-
-
-def _name(resource: Declared) -> str:
-    return str(resource.inputs.get("name") or resource.name)
 
 
 def _target(resource: Declared) -> str:

@@ -79,6 +79,20 @@ def test_a_level_of_the_delays_without_its_way_out_is_refused(whole: Stack) -> N
     assert broken(stack) == {(RULE, "celery_delayed_0")}
 
 
+def test_a_queue_is_told_by_its_name_at_the_broker(whole: Stack) -> None:
+    (queue,) = (one for one in whole if (one.type, one.name) == (QUEUE, "signup"))
+    others = without(whole, QUEUE, "signup")
+    assert broken((*others, replace(queue, name="sign-ups"))) == set()
+    unnamed = {key: value for key, value in queue.inputs.items() if key != "name"}
+    assert broken((*others, replace(queue, inputs=unnamed))) == set()
+
+
+def test_arguments_may_be_a_record(whole: Stack) -> None:
+    arguments = {"x-queue-type": "quorum", "x-dead-letter-exchange": "dead"}
+    edit = set_at("settings", to={"durable": True, "arguments": arguments})
+    assert broken(edited(whole, QUEUE, "celery_delayed_0", edit)) == set()
+
+
 def test_a_stream_needs_none(whole: Stack) -> None:
     stream = Resource(
         urn="urn:log",

@@ -9,6 +9,7 @@ from tests.unit.infra.guardrails.cluster import DEPLOYMENT, QUOTA, SCALED_OBJECT
 
 RULE = "group-has-maximum"
 WITHIN = "replicas-within-quota"
+CONTAINER = ("spec", "template", "spec", "containers", 0)
 #: Four workers, two relays, keeper, Flower, three at the AWS door, three nodes of the broker.
 TOTAL = 14
 FUNCTION = "aws:lambda/function:Function"
@@ -19,6 +20,19 @@ def test_a_group_without_its_scaler_is_refused(whole: Stack) -> None:
     stack = without(whole, SCALED_OBJECT, WORKER)
     assert broken(stack) == {(RULE, WORKER)}
     assert messages(stack) == ["group 'signup' must have a ScaledObject with this Deployment as its scaleTargetRef"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        set_at(*CONTAINER, to={"args": ["workers", "signup"]}),
+        set_at(*CONTAINER, to={"command": ["python", "-m"], "args": ["workers", "signup"]}),
+    ],
+    ids=["entry point of the image", "both"],
+)
+def test_a_group_is_told_however_it_is_started(whole: Stack, edit: Edit) -> None:
+    stack = edited(without(whole, SCALED_OBJECT, WORKER), DEPLOYMENT, WORKER, edit)
+    assert any(message.startswith("group 'signup' must have a ScaledObject") for message in messages(stack))
 
 
 def test_a_fixed_number_is_no_maximum_of_a_group(whole: Stack) -> None:

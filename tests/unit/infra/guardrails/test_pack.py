@@ -39,11 +39,10 @@ ENGINE = "127.0.0.1:1"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the pack serves, started elsewhere and by what the CLI starts it; a warning ends it."""
-    command = [sys.executable, "-u", "-W", "error", "-m", "pulumi.policy", ENGINE, str(PACK)]
-    elsewhere = tmp_path_factory.mktemp("elsewhere")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=elsewhere, text=True) as process:
+def address() -> Iterator[str]:
+    """Where the pack serves, started as the CLI starts it, in the pack's own folder; a warning ends it."""
+    command = [sys.executable, "-u", "-W", "error", "-m", "pulumi.policy", ENGINE, ".", "-toolchain=pip"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=PACK, text=True) as process:
         try:
             assert process.stdout
             port = process.stdout.readline().strip()

@@ -49,6 +49,13 @@ def test_a_config_map_and_a_scaler_hold_none(whole: Stack) -> None:
     assert messages(stack)[0].startswith("spec.triggers[0].metadata.host is a URL with a password")
 
 
+@pytest.mark.parametrize("part", ["data", "stringData"])
+def test_a_secret_is_where_they_belong(whole: Stack, part: str) -> None:
+    held = {"password": WORD, "url": f"amqp://signup:{WORD}@broker/"}
+    assert broken((*whole, cluster.thing(SECRET, "more", **{part: held}))) == set()
+    assert broken((*whole, cluster.thing(CONFIG_MAP, "more", **{part: held}))) == {(RULE, "more")}
+
+
 def test_a_secret_holds_them_in_its_data_only(whole: Stack) -> None:
     stack = edited(whole, SECRET, WORKER, set_at("metadata", "annotations", to={"password": WORD}))
     assert broken(stack) == {(RULE, WORKER)}
@@ -61,10 +68,13 @@ def test_a_secret_holds_them_in_its_data_only(whole: Stack) -> None:
         env("BROKER", "amqp://broker:5672/millrace"),
         env("SECRET_NAME", "signup"),
         env("ENABLE_AUTH", "true"),
+        env("SMTP_AUTH", "False"),
+        env("SMTP_PASSWORD", ""),
+        env("PROXY_AUTH", "none"),
         set_at("metadata", "annotations", to={"millrace/secret-digest": "0" * 64}),
         set_at("spec", "template", "spec", "volumes", 0, to={"name": "certificate", "secret": {"secretName": "tls"}}),
     ],
-    ids=["filled in", "no password", "name of one", "switch", "digest", "volume"],
+    ids=["filled in", "no password", "name of one", "switch", "switch off", "empty", "none", "digest", "volume"],
 )
 def test_what_only_tells_of_one_is_left_alone(whole: Stack, edit: Edit) -> None:
     assert broken(edited(whole, DEPLOYMENT, WORKER, edit)) == set()

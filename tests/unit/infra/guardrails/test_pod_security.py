@@ -15,6 +15,13 @@ CONTAINER = (*POD, "containers", 0)
 OWN = (*CONTAINER, "securityContext")
 
 
+HOOKS = (
+    *((probe,) for probe in ("livenessProbe", "readinessProbe", "startupProbe")),
+    ("lifecycle", "postStart"),
+    ("lifecycle", "preStop"),
+)
+
+
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
@@ -41,8 +48,11 @@ OWN = (*CONTAINER, "securityContext")
         (set_at(*OWN, "capabilities", "add", to=["SYS_ADMIN"]), "SYS_ADMIN"),
         (set_at(*OWN, "procMount", to="Unmasked"), "procMount"),
         (drop(*CONTAINER, "resources"), "resources.limits.memory"),
-        (set_at(*CONTAINER, "livenessProbe", "httpGet", "host", to="metadata"), "livenessProbe.httpGet.host"),
-        (set_at(*CONTAINER, "lifecycle", "preStop", "tcpSocket", "host", to="x"), "lifecycle.preStop.tcpSocket.host"),
+        *(
+            (set_at(*CONTAINER, *hook, action, "host", to="metadata"), f"{'.'.join(hook)}.{action}.host")
+            for hook in HOOKS
+            for action in ("httpGet", "tcpSocket")
+        ),
         (
             set_at(*POD[:2], "metadata", "annotations", "container.apparmor.security.beta.kubernetes.io/main", to="no"),
             "apparmor",
@@ -53,6 +63,34 @@ def test_a_pod_that_may_do_more_is_refused(whole: Stack, edit: Edit, said: str) 
     stack = edited(whole, DEPLOYMENT, WORKER, edit)
     assert broken(stack) == {(RULE, WORKER)}
     assert said in " ".join(messages(stack))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *(
+            set_at(*SHARED, "seLinuxOptions", to={"type": type_})
+            for type_ in ("container_engine_t", "container_init_t", "container_kvm_t", "container_t")
+        ),
+        *(set_at(*OWN, "appArmorProfile", to={"type": type_}) for type_ in ("RuntimeDefault", "Localhost")),
+        set_at(*SHARED, "sysctls", to=[{"name": "net.ipv4.tcp_keepalive_time", "value": "60"}]),
+        set_at(*OWN, "capabilities", "add", to=["NET_BIND_SERVICE"]),
+        set_at(*OWN, "procMount", to="Default"),
+        *(
+            set_at(*POD, "volumes", to=[{"name": "x", source: {}}])
+            for source in ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim")
+        ),
+        *(set_at(*POD, "volumes", to=[{"name": "x", source: {}}]) for source in ("projected", "secret")),
+        set_at(*POD, "volumes", to=[{"name": "x", "image": {"reference": DIGEST}}]),
+    ],
+)
+def test_what_restricted_lets_a_pod_do_is_left_alone(whole: Stack, edit: Edit) -> None:
+    assert broken(edited(whole, DEPLOYMENT, WORKER, edit)) == set()
+
+
+def test_a_pod_that_may_be_root_is_refused_whatever_its_containers_say(whole: Stack) -> None:
+    stack = edited(whole, DEPLOYMENT, WORKER, set_at(*OWN, "runAsNonRoot", to=True))
+    assert broken(edited(stack, DEPLOYMENT, WORKER, set_at(*SHARED, "runAsNonRoot", to=False))) == {(RULE, WORKER)}
 
 
 @pytest.mark.parametrize("kind", ["initContainers", "ephemeralContainers"])

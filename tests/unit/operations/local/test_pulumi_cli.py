@@ -149,6 +149,8 @@ def test_it_applies_and_gives_the_outputs(layout: Layout, environment: dict[str,
     up = next(one for one in told(environment) if one["argv"][0] == "up")
     assert {"--yes", "--skip-preview", "--non-interactive", "--config-file"} < set(up["argv"])
     assert (up["cwd"], "--refresh" in up["argv"]) == (str(REPOSITORY), False)
+    pack = Path(up["argv"][up["argv"].index("--policy-pack") + 1])
+    assert (pack / "PulumiPolicy.yaml").is_file()
 
 
 @pytest.mark.usefixtures("there")
