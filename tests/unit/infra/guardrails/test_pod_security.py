@@ -15,6 +15,7 @@ CONTAINER = (*POD, "containers", 0)
 OWN = (*CONTAINER, "securityContext")
 
 
+APP_ARMOR = "container.apparmor.security.beta.kubernetes.io"
 HOOKS = (
     *((probe,) for probe in ("livenessProbe", "readinessProbe", "startupProbe")),
     ("lifecycle", "postStart"),
@@ -32,7 +33,10 @@ HOOKS = (
         (drop(*SHARED, "runAsNonRoot"), "runAsNonRoot"),
         (set_at(*SHARED, "runAsUser", to=0), "runAsUser"),
         (set_at(*SHARED, "sysctls", to=[{"name": "kernel.msgmax", "value": "1"}]), "kernel.msgmax"),
-        (set_at(*SHARED, "seLinuxOptions", to={"type": "spc_t"}), "seLinuxOptions"),
+        *(
+            (set_at(*SHARED, "seLinuxOptions", to={key: value}), "seLinuxOptions")
+            for key, value in (("type", "spc_t"), ("user", "system_u"), ("role", "system_r"))
+        ),
         (set_at(*SHARED, "appArmorProfile", to={"type": "Unconfined"}), "appArmorProfile"),
         (set_at(*SHARED, "windowsOptions", to={"hostProcess": True}), "hostProcess"),
         (drop(*SHARED, "seccompProfile"), "seccompProfile"),
@@ -54,7 +58,7 @@ HOOKS = (
             for action in ("httpGet", "tcpSocket")
         ),
         (
-            set_at(*POD[:2], "metadata", "annotations", "container.apparmor.security.beta.kubernetes.io/main", to="no"),
+            set_at(*POD[:2], "metadata", "annotations", f"{APP_ARMOR}/main", to="no"),
             "apparmor",
         ),
     ],
@@ -76,6 +80,10 @@ def test_a_pod_that_may_do_more_is_refused(whole: Stack, edit: Edit, said: str) 
         set_at(*SHARED, "sysctls", to=[{"name": "net.ipv4.tcp_keepalive_time", "value": "60"}]),
         set_at(*OWN, "capabilities", "add", to=["NET_BIND_SERVICE"]),
         set_at(*OWN, "procMount", to="Default"),
+        *(
+            set_at(*POD[:2], "metadata", "annotations", f"{APP_ARMOR}/main", to=profile)
+            for profile in ("runtime/default", "localhost/ours")
+        ),
         *(
             set_at(*POD, "volumes", to=[{"name": "x", source: {}}])
             for source in ("configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim")

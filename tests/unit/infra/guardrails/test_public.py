@@ -12,7 +12,6 @@ from tests.unit.infra.guardrails.breaking import Edit, Stack, broken, edited, me
 from tests.unit.infra.guardrails.cluster import BROKER, DEPLOYMENT, SERVICE, WORKER
 
 RULE, AT_AWS = "nothing-public", "nothing-public-at-aws"
-INGRESS = "kubernetes:networking.k8s.io/v1:Ingress"
 QUEUE, TOPIC = "aws:sqs/queue:Queue", "aws:sns/topic:Topic"
 PERMISSION = "aws:lambda/permission:Permission"
 POD = ("spec", "template", "spec")
@@ -45,8 +44,18 @@ def test_a_pod_on_its_nodes_network_is_refused(whole: Stack, edit: Edit) -> None
     assert broken(edited(whole, DEPLOYMENT, WORKER, edit)) == {(RULE, WORKER)}
 
 
-def test_an_ingress_must_be_asked_for(whole: Stack) -> None:
-    stack = (*whole, cluster.thing(INGRESS, "flower", spec={"rules": []}))
+@pytest.mark.parametrize(
+    "type_",
+    [
+        "kubernetes:networking.k8s.io/v1:Ingress",
+        *(
+            f"kubernetes:gateway.networking.k8s.io/v1:{kind}"
+            for kind in ("Gateway", "GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute")
+        ),
+    ],
+)
+def test_a_door_must_be_asked_for(whole: Stack, type_: str) -> None:
+    stack = (*whole, cluster.thing(type_, "flower", spec={}))
     assert broken(stack) == {(RULE, "flower")}
     assert "allowIngress" in messages(stack)[0]
     assert broken(stack, Limits(allow_ingress=True)) == set()
@@ -70,10 +79,11 @@ def only(operator: str, key: str, value: object) -> dict[str, Any]:
         allowing(SNS),
         allowing("*", **only("Bool", "aws:SecureTransport", "true")),
         allowing("*", **only("ArnLikeIfExists", "aws:SourceArn", "arn:aws:sns:us-east-1:123456789012:a")),
+        allowing("*", **only("StringEquals", "aws:RequestedRegion", "eu-central-1")),
         allowing("*", **only("StringLike", "aws:SourceArn", "*")),
         set_at("policy", to=json.dumps({"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": "1"}}})),
     ],
-    ids=["all", "all of AWS", "service", "by TLS", "if there", "any source", "not"],
+    ids=["all", "all of AWS", "service", "by TLS", "if there", "where", "any source", "not"],
 )
 def test_a_policy_that_lets_everybody_in_is_refused(whole: Stack, type_: str, edit: Edit) -> None:
     name = next(one.name for one in whole if one.type == type_)
@@ -86,10 +96,17 @@ def test_a_policy_that_lets_everybody_in_is_refused(whole: Stack, type_: str, ed
         allowing({"AWS": "arn:aws:iam::123456789012:role/web"}),
         allowing("*", **only("StringEquals", "aws:PrincipalOrgID", "o-millrace")),
         allowing(SNS, **only("ForAnyValue:ArnLike", "aws:SourceArn", "arn:aws:sns:us-east-1:123456789012:a")),
+        allowing("*", **only("StringLike", "aws:userid", "AROA:*")),
+        allowing("*", **only("StringEqualsIgnoreCase", "aws:username", "web")),
+        allowing("*", **only("IpAddress", "aws:SourceIp", "192.0.2.0/24")),
+        allowing("*", **only("StringEquals", "kms:CallerAccount", "123456789012")),
+        allowing("*", **only("StringEquals", "kms:ViaService", "sqs.eu-central-1.amazonaws.com")),
         set_at("policy", to=json.dumps({"Statement": [{"Effect": "Deny", "Principal": "*"}]})),
+        set_at("policy", to={"Statement": [{"Effect": "Allow", "Principal": {"AWS": "123456789012"}}]}),
+        set_at("policy", to=None),
         set_at("policy", to="no document"),
     ],
-    ids=["role", "organisation", "source", "deny", "text"],
+    ids=["role", "organisation", "source", "id", "name", "ip", "account", "via", "deny", "record", "none", "text"],
 )
 def test_a_policy_for_somebody_is_left_alone(whole: Stack, edit: Edit) -> None:
     name = next(one.name for one in whole if one.type == QUEUE)
@@ -98,7 +115,12 @@ def test_a_policy_for_somebody_is_left_alone(whole: Stack, edit: Edit) -> None:
 
 def test_a_function_that_everybody_may_call_is_refused(whole: Stack) -> None:
     name = next(one.name for one in whole if one.type == PERMISSION)
-    assert broken(edited(whole, PERMISSION, name, set_at("sourceArn", to=None))) == {(AT_AWS, name)}
+    for principal in ("*", "sns.amazonaws.com"):
+        anybody = edited(whole, PERMISSION, name, set_at("principal", to=principal))
+        assert broken(anybody) == set()
+        assert broken(edited(anybody, PERMISSION, name, set_at("sourceArn", to=None))) == {(AT_AWS, name)}
+    account = edited(whole, PERMISSION, name, set_at("principal", to="123456789012"))
+    assert broken(edited(account, PERMISSION, name, set_at("sourceArn", to=None))) == set()
     url = Resource(urn="urn:url", type="aws:lambda/functionUrl:FunctionUrl", name="url", inputs={})
     assert broken((*whole, url)) == {(AT_AWS, "url")}
     assert broken(edited((*whole, url), url.type, "url", set_at("authorizationType", to="AWS_IAM"))) == set()
