@@ -11,14 +11,14 @@ from millrace.catalog import CATALOG
 from millrace.declarations import Catalog
 
 from infra.__main__ import declare
-from infra.guardrails import violations
 from infra.offline_engine import state as stored
 from infra.offline_engine.applying import Applying, Outcome, Progress
 from infra.offline_engine.aws.clients import connected
 from infra.offline_engine.aws.place import AwsPlace
 from infra.offline_engine.aws.target import AWAY, AwsTarget
 from infra.offline_engine.changes import Changes
-from infra.offline_engine.errors import AgainstTheRules, ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
+from infra.offline_engine.errors import ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
+from infra.offline_engine.guarding import require_within_rules
 from infra.offline_engine.kinds import USER, VHOST, label, require_known
 from infra.offline_engine.live import Live, read_live
 from infra.offline_engine.management import Management
@@ -160,8 +160,7 @@ def _record(stack: str, before: State, catalog: Catalog, config: dict[str, str],
         lambda: declare(catalog, Settings.load()), stack=stack, config=config, known=known, preview=preview
     )
     require_known(recording.resources)
-    if found := violations(recording.resources):
-        raise AgainstTheRules(found)
+    require_within_rules(recording.resources)
     return recording
 
 

@@ -119,6 +119,9 @@ def test_a_function_that_everybody_may_call_is_refused(whole: Stack) -> None:
         anybody = edited(whole, PERMISSION, name, set_at("principal", to=principal))
         assert broken(anybody) == set()
         assert broken(edited(anybody, PERMISSION, name, set_at("sourceArn", to=None))) == {(AT_AWS, name)}
+        for key in ("sourceAccount", "principalOrgId"):
+            named = edited(anybody, PERMISSION, name, set_at(key, to="123456789012"))
+            assert broken(edited(named, PERMISSION, name, set_at("sourceArn", to=None))) == set()
     account = edited(whole, PERMISSION, name, set_at("principal", to="123456789012"))
     assert broken(edited(account, PERMISSION, name, set_at("sourceArn", to=None))) == set()
     url = Resource(urn="urn:url", type="aws:lambda/functionUrl:FunctionUrl", name="url", inputs={})

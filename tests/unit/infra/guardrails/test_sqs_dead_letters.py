@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from infra.guardrails.rule import UNKNOWN
 from infra.offline_engine.resources import Resource
 from tests.unit.infra.guardrails.breaking import Edit, Stack, broken, edited, messages, set_at, without
 
@@ -33,6 +34,17 @@ def test_a_queue_without_dead_letters_is_refused(whole: Stack) -> None:
         stack = edited(whole, QUEUE, queue, edit)
         assert (RULE, queue) in broken(stack)
         assert {rule for rule, _ in broken(stack)} == {RULE}
+
+
+def test_a_queue_without_any_is_told_what_to_give(whole: Stack) -> None:
+    queue = named(whole, QUEUE).name
+    said = messages(edited(whole, QUEUE, queue, set_at("redrivePolicy", to=None)))
+    assert "redrivePolicy must have a deadLetterTargetArn, of a queue of this stack" in said
+
+
+def test_what_is_not_known_yet_is_not_judged(whole: Stack) -> None:
+    subscription = named(whole, SUBSCRIPTION).name
+    assert broken(edited(whole, SUBSCRIPTION, subscription, set_at("redrivePolicy", to=UNKNOWN))) == set()
 
 
 def test_a_redrive_that_counts_nothing_is_refused(whole: Stack) -> None:
