@@ -1,9 +1,11 @@
 """What is in the image, and how the Dockerfile asks for what it is made of."""
 
+import ast
 import os
 import re
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -93,11 +95,37 @@ def test_all_that_is_installed_has_its_hash() -> None:
     assert not {"kubernetes", "localstack-client", "moto", "pulumi", "pytest"} & names
 
 
-def test_its_versions_are_those_that_are_tested() -> None:
-    def pinned(file: str) -> set[str]:
-        lines = (REPOSITORY / "requirements" / file).read_text(encoding="utf-8").splitlines()
-        return {line.split(" ")[0] for line in lines if re.match(r"[a-z]", line)}
+def pinned(file: str) -> set[str]:
+    lines = (REPOSITORY / "requirements" / file).read_text(encoding="utf-8").splitlines()
+    return {line.split(" ")[0] for line in lines if re.match(r"[a-z]", line)}
 
+
+def imported(file: Path) -> set[str]:
+    """What a module imports from elsewhere, wherever in it, by its first name."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {name.name.partition(".")[0] for name in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def test_all_that_it_imports_is_installed(image: Image) -> None:
+    names = {name for file in image.root.rglob("*.py") for name in imported(file)}
+    others = names - sys.stdlib_module_names - {"millrace", "operations", "workers"}
+    distributions = packages_distributions()
+    installed = {pin.partition("==")[0] for pin in pinned("image.txt")}
+    assert {"celery", "sqlalchemy"} <= others
+    assert (
+        sorted(
+            name for name in others if not installed & {one.lower().replace("_", "-") for one in distributions[name]}
+        )
+        == []
+    )
+
+
+def test_its_versions_are_those_that_are_tested() -> None:
     assert pinned("image.txt") <= pinned("run.txt")
 
 
