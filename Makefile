@@ -11,7 +11,7 @@ SOAK_MINUTES := 240
 PARTS := test test-long faults
 BROKERS := installed newer
 
-.PHONY: help up down check test test-long test-cluster faults faults-full broker-matrix bench bench-quick bench-ingress clean requirements
+.PHONY: help up down check test test-long test-cluster cluster test-kubernetes faults faults-full broker-matrix bench bench-quick bench-ingress clean requirements
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -32,15 +32,22 @@ check: .venv/.dev ## Style, types, imports between the rooms, generated document
 
 test: .venv/.dev .venv-localstack/.localstack ## Install what the tests need (as root) and run them
 	@"$(BIN)/python" -m tests.servers_needed
-	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m "not long and not cluster" $(PYTEST_ARGS)
+	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m "not long and not cluster and not kubernetes" $(PYTEST_ARGS)
 
 test-long: .venv/.dev .venv-localstack/.localstack ## The tests that take many seconds each: relays killed, lines lost, rollouts, stores cut at each step
 	@"$(BIN)/python" -m tests.servers_needed
-	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m long $(PYTEST_ARGS)
+	"$(BIN)/python" -m pytest -n 2 --dist loadfile -m "long and not kubernetes" $(PYTEST_ARGS)
 
 test-cluster: .venv/.dev ## Three RabbitMQ nodes without a majority, under load; it wants a quiet machine
 	@"$(BIN)/python" -m tests.servers_needed
 	"$(BIN)/python" -m pytest -m cluster $(PYTEST_ARGS)
+
+cluster: .venv/.dev ## Build a Kubernetes control plane and KEDA for the tests, once: needs Go; 10 to 13 minutes
+	@"$(BIN)/python" -m tests.cluster
+
+test-kubernetes: .venv/.dev ## The kubernetes stack on a real control plane with KEDA, which `make cluster` builds
+	@"$(BIN)/python" -m tests.servers_needed
+	"$(BIN)/python" -m pytest -m kubernetes $(PYTEST_ARGS)
 
 faults: .venv/.dev ## Break a scratch stack in every way and count what was lost or doubled (10 minutes)
 	@"$(BIN)/python" -m tests.servers_needed
