@@ -14,12 +14,14 @@ from infra.offline_engine.errors import (
     Busy,
     EngineError,
     ForeignStack,
+    KubernetesProblem,
     NotAllApplied,
     NotApplied,
     QueueHoldsMessages,
     ServerProblem,
     UnknownResource,
 )
+from infra.offline_engine.kubernetes.target import KubernetesTarget
 
 __all__ = [
     "AgainstTheRules",
@@ -30,6 +32,8 @@ __all__ = [
     "Changes",
     "EngineError",
     "ForeignStack",
+    "KubernetesProblem",
+    "KubernetesTarget",
     "NotAllApplied",
     "NotApplied",
     "Outputs",

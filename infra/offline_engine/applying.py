@@ -1,6 +1,6 @@
 """Carries a plan out, each step after what it depends on, several at once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -29,38 +29,40 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Applying:
-    """One run over a plan; its outcome may be one that another run began."""
+    """One run over a plan; `stuck`, which runs may share, has what was not applied, so that no dependent is."""
 
     place: Place
     plan: Plan
     progress: Progress
     delete_messages: bool
     outcome: Outcome = field(default_factory=Outcome)
+    stuck: set[str] = field(default_factory=set)
 
-    def run(self) -> Outcome:
-        """Create and put right, then remove; raises ServerProblem if the server goes away."""
-        standing = {step.resource.urn: step.standing for step in self.plan.steps}
-        stuck: set[str] = set()
+    def write(self) -> None:
+        """Create and put right; raises ServerProblem if the server goes away."""
+        by_urn = {step.resource.urn: step for step in self.plan.steps}
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="apply") as executor:
             for level in levels(tuple(step.resource for step in self.plan.steps)):
-                steps = list(self._due(level, standing, stuck))
+                steps = list(self._due(by_urn[resource.urn] for resource in level))
                 for step, problem in zip(steps, executor.map(self._write, steps), strict=True):
-                    self._note(step, problem, stuck)
+                    self._note(step, problem)
+
+    def remove(self) -> None:
+        """Remove what is to go; raises ServerProblem if the server goes away."""
         for resource in self.plan.removals:
             self._remove(resource)
-        return self.outcome
 
-    def _due(self, level: list[Resource], standing: dict[str, Standing], stuck: set[str]) -> Iterator[Step]:
-        for resource in level:
-            how = standing[resource.urn]
-            if how is Standing.FIXED:
-                stuck.add(resource.urn)
-                self.outcome.problems[label(resource)] = fixed_message(resource)
-            elif stuck.intersection(resource.dependencies):
-                stuck.add(resource.urn)
-                self.outcome.skipped += how is not Standing.RIGHT
-            elif how is not Standing.RIGHT:
-                yield Step(resource=resource, standing=how)
+    def _due(self, level: Iterable[Step]) -> Iterator[Step]:
+        for step in level:
+            resource = step.resource
+            if step.standing is Standing.FIXED:
+                self.stuck.add(resource.urn)
+                self.outcome.problems[label(resource)] = step.reason or fixed_message(resource)
+            elif self.stuck.intersection(resource.dependencies):
+                self.stuck.add(resource.urn)
+                self.outcome.skipped += step.standing is not Standing.RIGHT
+            elif step.standing is not Standing.RIGHT:
+                yield step
 
     def _write(self, step: Step) -> str | None:
         try:
@@ -71,10 +73,10 @@ class Applying:
             return str(error)
         return None
 
-    def _note(self, step: Step, problem: str | None, stuck: set[str]) -> None:
+    def _note(self, step: Step, problem: str | None) -> None:
         called = label(step.resource)
         if problem is not None:
-            stuck.add(step.resource.urn)
+            self.stuck.add(step.resource.urn)
             self.outcome.problems[called] = problem
         else:
             done = self.outcome.created if step.standing is Standing.ABSENT else self.outcome.updated

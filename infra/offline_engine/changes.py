@@ -11,8 +11,9 @@ class Changes:
     updated: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
     unchanged: int = 0
-    #: Declared at AWS, which is away: neither looked at nor changed.
+    #: At servers that are away: neither looked at nor changed.
     away: int = 0
+    away_at: tuple[str, ...] = ()
 
     @property
     def total(self) -> int:
@@ -21,5 +22,6 @@ class Changes:
 
     def __str__(self) -> str:
         parts = f"{len(self.created)} created, {len(self.updated)} put right, {len(self.deleted)} deleted"
-        away = f", {self.away} left alone (AWS is away)" if self.away else ""
+        where = f"{' and '.join(self.away_at)} {'are' if len(self.away_at) > 1 else 'is'} away"
+        away = f", {self.away} left alone ({where})" if self.away else ""
         return f"{parts}, {self.unchanged} unchanged{away}"

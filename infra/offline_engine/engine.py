@@ -1,7 +1,5 @@
 """The engine's four verbs: up, preview, destroy, outputs."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
@@ -13,13 +11,12 @@ from millrace.declarations import Catalog
 from infra.__main__ import declare
 from infra.offline_engine import state as stored
 from infra.offline_engine.applying import Applying, Outcome, Progress
-from infra.offline_engine.aws.clients import connected
-from infra.offline_engine.aws.place import AwsPlace
-from infra.offline_engine.aws.target import AWAY, AwsTarget
+from infra.offline_engine.aws.target import AwsTarget
 from infra.offline_engine.changes import Changes
 from infra.offline_engine.errors import ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
 from infra.offline_engine.guarding import require_within_rules
 from infra.offline_engine.kinds import USER, VHOST, label, require_known
+from infra.offline_engine.kubernetes.target import KubernetesTarget
 from infra.offline_engine.live import Live, read_live
 from infra.offline_engine.management import Management
 from infra.offline_engine.messages import holding, queues_of
@@ -27,8 +24,9 @@ from infra.offline_engine.place import BrokerPlace
 from infra.offline_engine.planning import Plan, is_there, require_own
 from infra.offline_engine.recording import Recording, record
 from infra.offline_engine.resources import Resource
+from infra.offline_engine.servers import Servers, connected
 from infra.offline_engine.settling import settle
-from infra.offline_engine.sides import HELD, Side, at_aws, at_broker, aws_side, broker_side, merged, planned
+from infra.offline_engine.sides import HELD, Side, Where, apply, at, made_at, planned
 from infra.offline_engine.state import State
 from infra.settings import Settings
 
@@ -50,39 +48,42 @@ def up(
     state_dir: Path,
     catalog: Catalog = CATALOG,
     aws: AwsTarget | None = None,
+    kubernetes: KubernetesTarget | None = None,
     on_progress: Progress | None = None,
     delete_messages: bool = False,
     adopt: bool = False,
 ) -> Changes:
     """Make the servers have what the catalog declares, and nothing more of ours; a second run changes nothing.
 
-    Without `aws`, AWS is away: what is declared there, or was made there, is left alone.
+    Without `aws`, AWS is away: what is declared there, or was made there, is left alone. The same with `kubernetes`.
 
     Raises Busy, ForeignStack (unless `adopt`), QueueHoldsMessages (unless `delete_messages`), UnknownResource,
     AgainstTheRules and what the program refuses before anything is touched; NotAllApplied after all that could be
     applied was; ServerProblem.
     """
-    with stored.locked(stack, state_dir), _servers(management_url, admin_user, admin_password, aws) as (api, cloud):
+    reached = connected(management_url, admin_user, admin_password, aws, kubernetes, adopt=adopt)
+    with stored.locked(stack, state_dir), reached as servers:
         before = stored.load(stack, state_dir) or State()
-        recording = _record(stack, before, catalog, _config(api, admin_user, admin_password, aws))
-        live = read_live(api)
+        recording = _record(stack, before, catalog, servers.config)
+        live = read_live(servers.api)
         if not adopt:
             require_own(recording.resources, before, live)
-        sides = _sides(recording, before, live, BrokerPlace(api), cloud)
+        uid = servers.kubernetes_uid(before)
+        sides = servers.sides(recording.resources, before, live)
         if not delete_messages:
             _require_no_messages(sides)
-        state = State(cluster=live.cluster, resources=_standing(recording, before, cloud), outputs=recording.outputs)
+        standing = _standing(recording, before, servers)
+        state = State(cluster=live.cluster, kubernetes=uid, resources=standing, outputs=recording.outputs)
         # Dependents last, and what is to go before what is to stay: the order that a later removal reverses.
         left = [resource for side in sides for resource in reversed(side.left)]
         stored.save(replace(state, resources=(*state.resources, *left)), stack, state_dir)
-        progress = on_progress or _silent
-        outcome = merged(side.apply(progress, delete_messages=delete_messages) for side in sides)
-        sound = [one for one in at_broker(recording.resources) if label(one) not in outcome.problems]
-        outcome.problems |= settle(api, names.vhost(stack), sound)
+        outcome = apply(sides, on_progress or _silent, delete_messages=delete_messages)
+        sound = [one for one in at(Where.BROKER, recording.resources) if label(one) not in outcome.problems]
+        outcome.problems |= settle(servers.api, names.vhost(stack), sound)
         stored.save(replace(state, resources=(*state.resources, *outcome.kept)), stack, state_dir)
     if outcome.problems:
         raise NotAllApplied(outcome.problems, outcome.skipped)
-    return _changes(outcome, planned(sides, _away(recording, cloud)))
+    return _changes(outcome, planned(sides, _away(recording, before, servers)))
 
 
 def preview(
@@ -94,15 +95,17 @@ def preview(
     state_dir: Path,
     catalog: Catalog = CATALOG,
     aws: AwsTarget | None = None,
+    kubernetes: KubernetesTarget | None = None,
 ) -> Changes:
     """What `up` would change; touches nothing. Raises UnknownResource, AgainstTheRules, ForeignStack, ServerProblem."""
-    with _servers(management_url, admin_user, admin_password, aws) as (api, cloud):
+    with connected(management_url, admin_user, admin_password, aws, kubernetes) as servers:
         before = stored.load(stack, state_dir) or State()
-        recording = _record(stack, before, catalog, _config(api, admin_user, admin_password, aws), preview=True)
-        live = read_live(api)
+        recording = _record(stack, before, catalog, servers.config, preview=True)
+        live = read_live(servers.api)
         require_own(recording.resources, before, live)
-        sides = _sides(recording, before, live, BrokerPlace(api), cloud)
-        return planned(sides, _away(recording, cloud))
+        servers.kubernetes_uid(before)
+        sides = servers.sides(recording.resources, before, live)
+        return planned(sides, _away(recording, before, servers))
 
 
 def destroy(
@@ -113,32 +116,41 @@ def destroy(
     admin_password: str,
     state_dir: Path,
     aws: AwsTarget | None = None,
+    kubernetes: KubernetesTarget | None = None,
     delete_messages: bool = False,
     on_progress: Progress | None = None,
 ) -> Changes:
-    """Remove the stack's users, its vhost with all that is in it and all that it has at AWS, then its state.
+    """Remove all that the stack has on Kubernetes and at AWS, its users, its vhost with all in it, then its state.
 
-    Without `aws`, what was made there is left and forgotten: LocalStack keeps nothing beyond its end.
+    Without `aws`, what was made there is left and forgotten: LocalStack keeps nothing beyond its end. What was made on
+    Kubernetes is not: without `kubernetes`, ForeignStack is raised if there is any.
 
     Raises NotApplied, Busy, ForeignStack, QueueHoldsMessages (unless `delete_messages`), ServerProblem.
     """
-    with stored.locked(stack, state_dir), _servers(management_url, admin_user, admin_password, aws) as (api, cloud):
+    reached = connected(management_url, admin_user, admin_password, aws, kubernetes)
+    with stored.locked(stack, state_dir), reached as servers:
         state = _applied(stack, state_dir)
-        live = read_live(api)
-        present = [one for one in reversed(at_broker(state.resources)) if is_there(one, live)]
-        _require_same_broker(state, live, stack)
-        left = cloud.plan((), replace(state, resources=at_aws(state.resources))).removals if cloud else ()
+        live = read_live(servers.api)
+        present = [one for one in reversed(at(Where.BROKER, state.resources)) if is_there(one, live)]
+        _require_same_servers(state, live, servers, stack)
+        plans = {where: place.plan((), made_at(where, state)) for where, place in servers.asked()}
         if not delete_messages:
-            _require_empty(api, present, cloud.held(left) if cloud else {})
+            held = {
+                name: count
+                for where, place in servers.asked()
+                for name, count in place.held(plans[where].removals).items()
+            }
+            _require_empty(servers.api, present, held)
         progress = on_progress or _silent
-        if cloud:
-            # First: the state has it until all of it is gone, and the rest can be destroyed without it.
-            Applying(place=cloud, plan=Plan(steps=(), removals=left), progress=progress, delete_messages=True).run()
+        # The others first: the state has theirs until all of it is gone, and the rest can be destroyed without it.
+        for where, place in reversed([*servers.asked()]):
+            Applying(place=place, plan=plans[where], progress=progress, delete_messages=True).remove()
         whole = Plan(steps=(), removals=tuple(one for one in present if one.type in {USER, VHOST}))
-        Applying(place=BrokerPlace(api), plan=whole, progress=progress, delete_messages=True).run()
+        Applying(place=BrokerPlace(servers.api), plan=whole, progress=progress, delete_messages=True).remove()
         stored.forget(stack, state_dir)
-    away = 0 if cloud else len(at_aws(state.resources))
-    return Changes(deleted=tuple(label(resource) for resource in (*left, *present)), away=away)
+    left = [resource for plan in plans.values() for resource in plan.removals]
+    changes = planned((), servers.away(state.resources))
+    return replace(changes, deleted=tuple(label(resource) for resource in (*left, *present)))
 
 
 def outputs(stack: str, state_dir: Path) -> Outputs:
@@ -164,36 +176,15 @@ def _record(stack: str, before: State, catalog: Catalog, config: dict[str, str],
     return recording
 
 
-def _config(api: Management, user: str, password: str, aws: AwsTarget | None) -> dict[str, str]:
-    broker = {"endpoint": api.url, "username": user, "password": password, "protect": "true"}
-    return broker | (aws or AWAY).config()
+def _standing(recording: Recording, before: State, servers: Servers) -> tuple[Resource, ...]:
+    """What the state has after the run: of a server that is away, what it had."""
+    here = (one for one in recording.resources if not servers.is_away(one))
+    return *here, *servers.away(before.resources)
 
 
-@contextmanager
-def _servers(url: str, user: str, password: str, aws: AwsTarget | None) -> Iterator[tuple[Management, AwsPlace | None]]:
-    """The broker, and AWS if it is not away."""
-    with Management(url, user, password) as api:
-        if aws is None:
-            yield api, None
-            return
-        with connected(aws) as clients:
-            yield api, AwsPlace(clients)
-
-
-def _sides(
-    recording: Recording, before: State, live: Live, broker: BrokerPlace, cloud: AwsPlace | None
-) -> tuple[Side, ...]:
-    first = broker_side(broker, recording.resources, before, live)
-    return (first, aws_side(cloud, recording.resources, before)) if cloud else (first,)
-
-
-def _standing(recording: Recording, before: State, cloud: AwsPlace | None) -> tuple[Resource, ...]:
-    """What the state has after the run: of AWS, while it is away, what it had."""
-    return recording.resources if cloud else (*at_broker(recording.resources), *at_aws(before.resources))
-
-
-def _away(recording: Recording, cloud: AwsPlace | None) -> int:
-    return 0 if cloud else len(at_aws(recording.resources))
+def _away(recording: Recording, before: State, servers: Servers) -> tuple[Resource, ...]:
+    """What is left alone: nothing is declared on Kubernetes while it is away, but something may have been made."""
+    return *servers.away(recording.resources), *servers.away(at(Where.KUBERNETES, before.resources))
 
 
 def _require_no_messages(sides: tuple[Side, ...]) -> None:
@@ -208,9 +199,12 @@ def _require_empty(api: Management, present: list[Resource], held: dict[str, int
         raise QueueHoldsMessages(held, HELD)
 
 
-def _require_same_broker(state: State, live: Live, stack: str) -> None:
+def _require_same_servers(state: State, live: Live, servers: Servers, stack: str) -> None:
     if state.cluster != live.cluster and names.vhost(stack) in live.vhosts:
         raise ForeignStack(f"the state of stack {stack!r} is of another broker; give the URL of the one it was made at")
+    if servers.kubernetes is None and at(Where.KUBERNETES, state.resources):
+        raise ForeignStack(f"stack {stack!r} has a part on Kubernetes, which would go on without it; name the cluster")
+    servers.kubernetes_uid(state)
 
 
 def _changes(outcome: Outcome, work: Changes) -> Changes:
@@ -220,6 +214,7 @@ def _changes(outcome: Outcome, work: Changes) -> Changes:
         deleted=tuple(label(resource) for resource in outcome.deleted),
         unchanged=work.unchanged,
         away=work.away,
+        away_at=work.away_at,
     )
 
 

@@ -36,6 +36,10 @@ class AwsProblem(ServerProblem):
     """AWS does not answer, is of another account, or refused a request."""
 
 
+class KubernetesProblem(ServerProblem):
+    """Kubernetes does not answer, is another cluster than was named, or refused a request."""
+
+
 class Busy(EngineError):
     """Another run holds the stack's lock."""
 
@@ -45,7 +49,7 @@ class NotApplied(EngineError):
 
 
 class ForeignStack(EngineError):
-    """The vhost exists but was not made by this engine with this state."""
+    """The vhost exists but was not made by this engine with this state, or the state is of another server."""
 
 
 class QueueHoldsMessages(EngineError):

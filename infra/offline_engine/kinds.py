@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from infra.offline_engine.access import PermissionsKind, TopicPermissionsKind, UserKind, VHostKind
-from infra.offline_engine.aws.kinds import AWS, AWS_KINDS
+from infra.offline_engine.aws.kinds import AWS_KINDS
 from infra.offline_engine.errors import UnknownResource
 from infra.offline_engine.kind import Kind
+from infra.offline_engine.kubernetes import manifests
 from infra.offline_engine.objects import BindingKind, ExchangeKind, PolicyKind, QueueKind
 from infra.offline_engine.recording import RANDOM_PASSWORD
 from infra.offline_engine.resources import Inputs, Resource
@@ -29,22 +30,21 @@ PASSWORD_INPUTS = frozenset({"length", "special", "result"})
 
 
 def identity(resource: Resource) -> tuple[str, ...]:
-    """What the resource is at the broker or at AWS, whatever the program calls it."""
+    """What the resource is at its server, whatever the program calls it."""
     if resource.type == RANDOM_PASSWORD:
         return resource.type, resource.name
+    if manifests.is_kubernetes(resource):
+        return manifests.KUBERNETES, *manifests.key(resource.inputs)
     kind = KINDS.get(resource.type) or AWS_KINDS[resource.type]
     return resource.type, *kind.key(resource.inputs)
 
 
 def label(resource: Resource) -> str:
     """What people call it."""
+    if manifests.is_kubernetes(resource):
+        return manifests.label(resource.inputs)
     kind = KINDS.get(resource.type) or AWS_KINDS.get(resource.type)
     return f"{kind.word if kind else 'password of'} {resource.name}"
-
-
-def is_aws(resource: Resource) -> bool:
-    """Whether it lies at AWS, not at the broker."""
-    return resource.type.startswith(AWS)
 
 
 def require_known(resources: Iterable[Resource]) -> None:
@@ -56,6 +56,9 @@ def require_known(resources: Iterable[Resource]) -> None:
 
 
 def _problems(resource: Resource) -> Iterable[str]:
+    if manifests.is_kubernetes(resource):
+        yield from manifests.problems(resource)
+        return
     if resource.type == RANDOM_PASSWORD:
         known = PASSWORD_INPUTS
         if resource.inputs.get("special") is not False:

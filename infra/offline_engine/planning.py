@@ -18,6 +18,8 @@ class Step:
 
     resource: Resource
     standing: Standing
+    #: Why it cannot be put right, where its kind alone does not tell.
+    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

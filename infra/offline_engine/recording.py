@@ -24,7 +24,7 @@ PROVIDERS = "pulumi:providers:"
 #: How Pulumi marks a secret on the wire.
 SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - public constant of Pulumi's protocol
 #: The settings that are secret.
-SECRETS = ("password", "functionDatabaseUrl")
+SECRETS = ("password", "functionDatabaseUrl", "kubeconfig", "databaseUrl", "smtpUrl")
 
 Program = Callable[[], None]
 

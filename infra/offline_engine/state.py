@@ -22,7 +22,9 @@ ONLY_OWNER = 0o700
 class State:
     """What one stack may have made, in dependency order; written before anything is touched."""
 
+    #: The broker's cluster, and the Kubernetes that something was made on.
     cluster: str = ""
+    kubernetes: str = ""
     resources: tuple[Resource, ...] = ()
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,7 +49,8 @@ def load(stack: str, directory: Path) -> State | None:
             f"{path}: version must be {VERSION}, got {raw.get('version')!r}; use the engine that wrote it"
         )
     resources = tuple(Resource(**one | {"dependencies": tuple(one["dependencies"])}) for one in raw["resources"])
-    return State(cluster=raw["cluster"], resources=resources, outputs=raw["outputs"])
+    at = raw.get("kubernetes", "")  # there was none before
+    return State(cluster=raw["cluster"], kubernetes=at, resources=resources, outputs=raw["outputs"])
 
 
 def save(state: State, stack: str, directory: Path) -> None:

@@ -58,7 +58,7 @@ def differing(one: Resource, aws: Clients) -> set[str]:
 
 def test_all_is_made_put_right_and_removed(resources: tuple[Resource, ...], aws: Clients) -> None:
     place = AwsPlace(aws)
-    assert set(place.standings(resources).values()) == {Standing.ABSENT}
+    assert {place.step(one).standing for one in resources} == {Standing.ABSENT}
     for _ in ("made", "written again"):
         for one in resources:
             place.write(one)
@@ -68,7 +68,7 @@ def test_all_is_made_put_right_and_removed(resources: tuple[Resource, ...], aws:
     for one in left:
         place.remove(one)
         place.remove(one)
-    assert set(place.standings(resources).values()) == {Standing.ABSENT}
+    assert {place.step(one).standing for one in resources} == {Standing.ABSENT}
 
 
 def test_every_type_is_declared_by_some_stack(resources: tuple[Resource, ...]) -> None:

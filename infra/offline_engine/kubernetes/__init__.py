@@ -1,0 +1,1 @@
+"""The offline engine's side on Kubernetes: server-side apply, one handler for every kind."""
