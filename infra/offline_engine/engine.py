@@ -15,14 +15,14 @@ from infra.offline_engine.aws.target import AwsTarget
 from infra.offline_engine.changes import Changes
 from infra.offline_engine.errors import ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
 from infra.offline_engine.guarding import require_within_rules
-from infra.offline_engine.kinds import USER, VHOST, label, require_known
+from infra.offline_engine.kinds import USER, VHOST, identity, label, require_known
 from infra.offline_engine.kubernetes.target import KubernetesTarget
 from infra.offline_engine.live import Live, read_live
 from infra.offline_engine.management import Management
 from infra.offline_engine.messages import holding, queues_of
 from infra.offline_engine.place import BrokerPlace
-from infra.offline_engine.planning import Plan, is_there, require_own
-from infra.offline_engine.recording import Recording, record
+from infra.offline_engine.planning import Plan, is_there, left_over, require_own
+from infra.offline_engine.recording import RANDOM_PASSWORD, Recording, record
 from infra.offline_engine.resources import Resource
 from infra.offline_engine.servers import Servers, connected
 from infra.offline_engine.settling import settle
@@ -177,14 +177,16 @@ def _record(stack: str, before: State, catalog: Catalog, config: dict[str, str],
 
 
 def _standing(recording: Recording, before: State, servers: Servers) -> tuple[Resource, ...]:
-    """What the state has after the run: of a server that is away, what it had."""
-    here = (one for one in recording.resources if not servers.is_away(one))
-    return *here, *servers.away(before.resources)
+    """What the state has after the run: of a server that is away, what it had, and all passwords that may be its."""
+    here = tuple(one for one in recording.resources if not servers.is_away(one))
+    kept = servers.away(before.resources)
+    passwords = [one for one in left_over(here, before) if one.type == RANDOM_PASSWORD] if kept else []
+    return *here, *passwords, *kept
 
 
 def _away(recording: Recording, before: State, servers: Servers) -> tuple[Resource, ...]:
-    """What is left alone: nothing is declared on Kubernetes while it is away, but something may have been made."""
-    return *servers.away(recording.resources), *servers.away(at(Where.KUBERNETES, before.resources))
+    """What is left alone, declared or made before: of a server that is away, not all is declared."""
+    return tuple({identity(one): one for one in servers.away((*before.resources, *recording.resources))}.values())
 
 
 def _require_no_messages(sides: tuple[Side, ...]) -> None:

@@ -39,12 +39,19 @@ def identity(resource: Resource) -> tuple[str, ...]:
     return resource.type, *kind.key(resource.inputs)
 
 
+def word(resource: Resource) -> str:
+    """What people call its kind."""
+    if manifests.is_kubernetes(resource):
+        return str(resource.inputs["kind"])
+    kind = KINDS.get(resource.type) or AWS_KINDS.get(resource.type)
+    return kind.word if kind else "password of"
+
+
 def label(resource: Resource) -> str:
     """What people call it."""
     if manifests.is_kubernetes(resource):
         return manifests.label(resource.inputs)
-    kind = KINDS.get(resource.type) or AWS_KINDS.get(resource.type)
-    return f"{kind.word if kind else 'password of'} {resource.name}"
+    return f"{word(resource)} {resource.name}"
 
 
 def require_known(resources: Iterable[Resource]) -> None:

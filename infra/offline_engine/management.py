@@ -15,14 +15,17 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Management:
-    """A client that keeps its connections; paths are given as parts, each quoted here. Safe in threads."""
+    """A client that keeps its connections; paths are given as parts, each quoted here. Safe in threads.
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    `patience` is how many seconds it waits for each connection and answer.
+    """
+
+    def __init__(self, url: str, user: str, password: str, *, patience: float = TIMEOUT_SECONDS) -> None:
         self.url = url.rstrip("/")
         self._client = httpx.Client(
             base_url=self.url,
             auth=(user, password),
-            timeout=TIMEOUT_SECONDS,
+            timeout=patience,
             limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS),
             transport=httpx.HTTPTransport(retries=2),
         )

@@ -12,11 +12,11 @@ from infra.offline_engine.aws.target import AwsTarget
 from infra.offline_engine.errors import ForeignStack
 from infra.offline_engine.kubernetes import api as kubernetes_api
 from infra.offline_engine.kubernetes.place import KubernetesPlace
-from infra.offline_engine.kubernetes.target import AWAY as KUBERNETES_AWAY
 from infra.offline_engine.kubernetes.target import KubernetesTarget
 from infra.offline_engine.live import Live
 from infra.offline_engine.management import Management
 from infra.offline_engine.place import BrokerPlace
+from infra.offline_engine.project import defaults
 from infra.offline_engine.resources import Resource
 from infra.offline_engine.sides import Side, Where, asked_side, broker_side, made_at, where_is
 from infra.offline_engine.state import State
@@ -80,10 +80,16 @@ def connected(
         cloud = AwsPlace(stack.enter_context(clients.connected(aws))) if aws else None
         cluster = stack.enter_context(kubernetes_api.connected(kubernetes)) if kubernetes else None
         broker = {"endpoint": api.url, "username": user, "password": password, "protect": "true"}
-        others = (aws or AWS_AWAY).config() | (kubernetes.config() if kubernetes else KUBERNETES_AWAY)
         yield Servers(
             api=api,
-            config=broker | others,
+            config=defaults() | broker | _config(aws, kubernetes),
             aws=cloud,
             kubernetes=KubernetesPlace(cluster, adopt=adopt) if cluster else None,
         )
+
+
+def _config(aws: AwsTarget | None, kubernetes: KubernetesTarget | None) -> dict[str, str]:
+    if kubernetes is None:
+        return (aws or AWS_AWAY).config()
+    # No pod reaches a stand-in on this machine, so while AWS is away nothing is declared there.
+    return (aws.config() if aws else {}) | kubernetes.config()

@@ -24,6 +24,7 @@ COMMANDS = {
     "logs": "operations.cli.logs",
     "verify": "operations.cli.verify",
     "catalog": "operations.cli.catalog",
+    "preview": "operations.cli.preview",
     "package": "operations.cli.package",
     "faults": "operations.cli.faults",
 }
@@ -42,6 +43,7 @@ SUMMARIES = {
     "logs": "The log of a group's worker or of another process.",
     "verify": "Compare the broker with the catalog; exit code 1 and the differences.",
     "catalog": "The events, groups and services of the catalog.",
+    "preview": "What `up` of a stack (Pulumi.NAME.yaml) would make; needs no server.",
     "package": "Build the zips that functions in AWS Lambda are deployed as.",
     "faults": "Break a scratch stack in every way and count what was lost or doubled.",
 }

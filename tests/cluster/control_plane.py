@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from operations.local.ports import LOOPBACK, free_ports
 from tests.cluster.certificates import FRONT_PROXY, Certificates, make_certificates
-from tests.cluster.processes import Processes
+from tests.cluster.processes import LAST_WORDS, Processes
 from tests.cluster.programs import APISERVER, CONTROLLERS, ETCD, KUBECTL, KWOK, SCHEDULER, Programs
 
 CONTEXT = "millrace-test"
@@ -25,21 +26,26 @@ CONTROLLER_NAMES = (
 )
 #: Nothing here takes the taint off a fresh node; all other admission is Kubernetes' own choice, Pod Security with it.
 NO_ADMISSION = "TaintNodesByCondition"
-#: How kwok plays nodes and, unless a test does it, pods: folders of its stages.
-NODE_STAGES = ("node/fast", "node/heartbeat")
-POD_STAGES = ("pod/fast",)
+#: How kwok plays nodes and pods: folders of its stages.
+STAGES = ("node/fast", "node/heartbeat", "pod/fast")
+#: One in each of three zones, and the label of those that are played.
+NODES = ("played-a", "played-b", "played-c")
+PLAYED = "millrace.test/played=true"
+
+
+class KubectlFailed(Exception):
+    """The server, or kubectl itself, refused; the message says why."""
 
 
 @dataclass
 class ControlPlane:
-    """The running one. `pods` says whether kwok plays pods too; without it, a test has to."""
+    """The running one; kwok plays its NODES and the pods there."""
 
     programs: Programs
     directory: Path
     certificates: Certificates
     processes: Processes
     ports: dict[str, int]
-    pods: bool = True
 
     @property
     def url(self) -> str:
@@ -59,10 +65,18 @@ class ControlPlane:
         return context
 
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
-        """What kubectl prints; raises CalledProcessError with its reason in `stderr`."""
+        """What kubectl prints; raises KubectlFailed."""
         own = ("--kubeconfig", str(self.kubeconfig), "--cache-dir", str(self.directory / "kubectl"))
         command = [str(self.programs.program(KUBECTL)), *own, *arguments]
-        return subprocess.run(command, input=stdin, text=True, check=True, capture_output=True).stdout
+        done = subprocess.run(command, input=stdin, text=True, check=False, capture_output=True)
+        if done.returncode != 0:
+            raise KubectlFailed(f"kubectl {arguments[0]}: {done.stderr.strip()[:LAST_WORDS]}")
+        return done.stdout
+
+    def items(self, kinds: str, *where: str) -> list[dict[str, Any]]:
+        """What is there of kinds as kubectl has them; raises KubectlFailed."""
+        found: list[dict[str, Any]] = json.loads(self.kubectl("get", kinds, *where, "--output=json"))["items"]
+        return found
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
@@ -94,6 +108,7 @@ class ControlPlane:
             *(f"--tls-cert-file={of.crt('api')}", f"--tls-private-key-file={of.key('api')}"),
             f"--client-ca-file={of.crt('ca')}",
             "--authorization-mode=RBAC",
+            "--allow-privileged=true",  # so that Pod Security is what refuses them
             f"--disable-admission-plugins={NO_ADMISSION}",
             "--service-account-issuer=https://kubernetes.default.svc",
             *(f"--service-account-{one}-file={of.key('accounts')}" for one in ("key", "signing-key")),
@@ -114,12 +129,13 @@ class ControlPlane:
             "--horizontal-pod-autoscaler-sync-period=1s",
         )
         self.processes.start(SCHEDULER, *asking, *self._listening(SCHEDULER), "--leader-elect=false")
-        folders = NODE_STAGES + (POD_STAGES if self.pods else ())
-        stages = [
-            path for one in folders for path in sorted((self.programs.data("stages") / one).glob("[np]o*-*.yaml"))
-        ]
+        stages = [path for one in STAGES for path in sorted((self.programs.data("stages") / one).glob("[np]o*-*.yaml"))]
         configs = [f"--config={path}" for path in stages]
-        self.processes.start(KWOK, f"--kubeconfig={self.kubeconfig}", "--manage-all-nodes=true", *configs)
+        self.processes.start(
+            KWOK, f"--kubeconfig={self.kubeconfig}", f"--manage-nodes-with-label-selector={PLAYED}", *configs
+        )
+        nodes = {"apiVersion": "v1", "kind": "List", "items": [_node(name) for name in NODES]}
+        self.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(nodes))
 
     def _listening(self, name: str) -> tuple[str, ...]:
         return f"--bind-address={LOOPBACK}", f"--secure-port={self.ports[name]}"
@@ -143,8 +159,14 @@ def encoded(path: Path) -> str:
     return base64.b64encode(path.read_bytes()).decode()
 
 
+def _node(name: str) -> dict[str, object]:
+    label, _, value = PLAYED.partition("=")
+    labels = {label: value, "topology.kubernetes.io/zone": f"zone-{name[-1]}", "kubernetes.io/hostname": name}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+
+
 @contextmanager
-def running_control_plane(programs: Programs, directory: Path, *, pods: bool = True) -> Iterator[ControlPlane]:
+def running_control_plane(programs: Programs, directory: Path) -> Iterator[ControlPlane]:
     """A control plane with nothing in it, in a folder that is made for it."""
     directory.mkdir(mode=0o700)
     names = (ETCD, "peers", APISERVER, CONTROLLERS, SCHEDULER)
@@ -152,7 +174,7 @@ def running_control_plane(programs: Programs, directory: Path, *, pods: bool = T
     certificates = make_certificates(directory / "certificates")
     processes = Processes(programs, directory)
     try:
-        one = ControlPlane(programs, directory, certificates, processes, ports, pods)
+        one = ControlPlane(programs, directory, certificates, processes, ports)
         one.start()
         yield one
     finally:

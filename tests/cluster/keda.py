@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from typing import Any
 
+from infra.offline_engine.kubernetes.manifests import condition
 from operations.local.ports import LOOPBACK, free_ports
 from tests.cluster.certificates import ADAPTER_NAMESPACE, ADAPTER_SERVICE
 from tests.cluster.control_plane import ControlPlane, encoded
 from tests.cluster.programs import KEDA_ADAPTER, KEDA_OPERATOR
 
+DEFINITION_SECONDS = 30.0
 METRICS = "v1beta1.external.metrics.k8s.io"
 
 
 def start_keda(plane: ControlPlane) -> None:
     """Install its definitions, start both and wait until the API server has its metrics."""
     plane.kubectl("apply", "--server-side", "-f", str(plane.programs.data("crds")))
-    plane.kubectl("wait", "--for=condition=established", "crd", "--all", "--timeout=30s")
+    _established(plane)
     metrics, health, adapter, adapter_numbers = free_ports(4)
     folder = plane.directory / "keda"
     folder.mkdir(mode=0o700)
@@ -55,6 +58,15 @@ def start_keda(plane: ControlPlane) -> None:
     objects = {"apiVersion": "v1", "kind": "List", "items": _registration(plane, adapter)}
     plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(objects))
     plane.processes.answers(KEDA_ADAPTER, f"{plane.url}/apis/external.metrics.k8s.io/v1beta1", plane.trusted)
+
+
+def _established(plane: ControlPlane) -> None:
+    """Wait until the definitions are served; `kubectl wait` fails where one has no state yet."""
+    deadline = time.monotonic() + DEFINITION_SECONDS
+    while waiting := [one["metadata"]["name"] for one in plane.items("crd") if not condition(one, "Established")]:
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"KEDA's definitions must be served within {DEFINITION_SECONDS:g} s, got not {waiting}")
+        time.sleep(0.1)
 
 
 def _registration(plane: ControlPlane, port: int) -> list[dict[str, Any]]:

@@ -35,8 +35,9 @@ CONFIG = Config(
 class Clients:
     """A client per service, made at first use; safe in threads."""
 
-    def __init__(self, target: AwsTarget) -> None:
+    def __init__(self, target: AwsTarget, config: Config = CONFIG) -> None:
         self.target = target
+        self._config = config
         self._session = boto3.Session(
             # LocalStack takes an access key of 12 digits as the account, and looks at nothing else.
             aws_access_key_id=target.account,
@@ -50,7 +51,9 @@ class Clients:
         """The client of a service."""
         with self._lock:  # a session makes one client at a time
             if service not in self._made:
-                self._made[service] = self._session.client(service, endpoint_url=self.target.endpoint, config=CONFIG)
+                self._made[service] = self._session.client(
+                    service, endpoint_url=self.target.endpoint, config=self._config
+                )
             return self._made[service]
 
     def close(self) -> None:
@@ -68,9 +71,10 @@ class Clients:
 
 
 @contextmanager
-def connected(target: AwsTarget) -> Iterator[Clients]:
-    """Clients that answer and are of the account; raises AwsProblem."""
-    clients = Clients(target)
+def connected(target: AwsTarget, *, patience: float | None = None) -> Iterator[Clients]:
+    """Clients that answer, within `patience` seconds, and are of the account; raises AwsProblem."""
+    hasty = Config(connect_timeout=patience, read_timeout=patience, retries={"total_max_attempts": 1})
+    clients = Clients(target, CONFIG if patience is None else CONFIG.merge(hasty))
     try:
         with as_problem(target):
             account = clients("sts").get_caller_identity()["Account"]

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kubernetes.client import ApiException
+from kubernetes.client import ApiException, VersionApi
 from kubernetes.config import ConfigException, list_kube_config_contexts, new_client_from_config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
@@ -21,16 +21,17 @@ from infra.offline_engine.kubernetes.target import KubernetesTarget
 #: As whom the engine applies: the server keeps which fields are ours.
 MANAGER = "millrace"
 NOT_FOUND = 404
-#: To connect, and to answer; an admission webhook may take ten seconds.
-PATIENCE_SECONDS = (5, 30)
+#: To answer; an admission webhook may take ten seconds.
+PATIENCE_SECONDS = 30.0
 
 
 class Api:
     """One cluster; each method raises KubernetesProblem. Safe in threads."""
 
-    def __init__(self, client: DynamicClient, where: str) -> None:
+    def __init__(self, client: DynamicClient, where: str, patience: float) -> None:
         self.where = where
         self._client = client
+        self._patience = patience
         self._lock = threading.Lock()
 
     def read(self, one: Manifest) -> Manifest | None:
@@ -83,13 +84,13 @@ class Api:
         return found
 
     def _asked(self, call: Any, **arguments: Any) -> Manifest:
-        answer: Manifest = call(**arguments, _request_timeout=PATIENCE_SECONDS).to_dict()
+        answer: Manifest = call(**arguments, _request_timeout=self._patience).to_dict()
         return answer
 
 
 @contextmanager
-def connected(target: KubernetesTarget) -> Iterator[Api]:
-    """A cluster that answers and is the one that was meant; raises KubernetesProblem."""
+def connected(target: KubernetesTarget, *, patience: float = PATIENCE_SECONDS) -> Iterator[Api]:
+    """A cluster that answers, within `patience` seconds, and is the one that was meant; raises KubernetesProblem."""
     where = f"{target.context} ({target.kubeconfig})"
     _require_current(target)
     # The client would note what the server knows in a file that all users of the machine can foretell.
@@ -101,8 +102,9 @@ def connected(target: KubernetesTarget) -> Iterator[Api]:
         client.configuration.retries = 1
         try:
             with as_problem(where):
+                VersionApi(client).get_code(_request_timeout=patience)  # the next would wait for ever
                 dynamic = DynamicClient(client, cache_file=str(Path(directory) / "known.json"))
-            yield Api(dynamic, where)
+            yield Api(dynamic, where, patience)
         finally:
             client.close()
 

@@ -20,7 +20,3 @@ class KubernetesTarget:
         """The program's configuration for it."""
         own = {"kubernetes": "true", "kubeconfig": str(self.kubeconfig.resolve()), "kubeContext": self.context}
         return {**self.settings, **own}
-
-
-#: What the program is told while Kubernetes is away: nothing is declared there.
-AWAY = {"kubernetes": "false"}

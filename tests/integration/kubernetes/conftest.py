@@ -1,0 +1,45 @@
+"""The run's own control plane with KEDA, and stacks on it; without `make cluster` these tests are skipped."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from infra.offline_engine import NotApplied
+from tests.cluster.control_plane import ControlPlane, running_control_plane
+from tests.cluster.keda import start_keda
+from tests.cluster.programs import cached
+from tests.integration.kubernetes.stack import KubernetesStack
+from tests.real_servers import Broker
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder run by `make test-kubernetes`, and only there."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.kubernetes)
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """The control plane, started at first use: six seconds."""
+    programs = cached()
+    if not programs.is_built:
+        pytest.skip("the control plane must be built, got none: run `make cluster` (it needs Go, and ten minutes)")
+    with running_control_plane(programs, tmp_path_factory.mktemp("plane") / "of this run") as running:
+        start_keda(running)
+        yield running
+
+
+@pytest.fixture
+def stack(plane: ControlPlane, broker: Broker, tmp_path: Path) -> Iterator[KubernetesStack]:
+    """A stack of the sample catalog, not there yet; destroyed afterwards."""
+    name = f"k{uuid.uuid4().hex[:8]}"
+    one = KubernetesStack(name=name, plane=plane, broker=broker, state_dir=tmp_path / "state")
+    yield one
+    with suppress(NotApplied):
+        one.destroy(delete_messages=True)
