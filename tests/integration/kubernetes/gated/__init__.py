@@ -1,0 +1,1 @@
+"""A group whose handler waits at a gate that the test opens."""
