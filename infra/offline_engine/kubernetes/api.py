@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kubernetes.client import ApiException, VersionApi
+from kubernetes.client import ApiException, Configuration, VersionApi
 from kubernetes.config import ConfigException, list_kube_config_contexts, new_client_from_config
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
@@ -23,6 +23,8 @@ MANAGER = "millrace"
 NOT_FOUND = 404
 #: To answer; an admission webhook may take ten seconds.
 PATIENCE_SECONDS = 30.0
+#: Of a connection that fails.
+RETRIES = 1
 
 
 class Api:
@@ -96,10 +98,14 @@ def connected(target: KubernetesTarget, *, patience: float = PATIENCE_SECONDS) -
     # The client would note what the server knows in a file that all users of the machine can foretell.
     with tempfile.TemporaryDirectory(prefix="millrace-") as directory:
         try:
-            client = new_client_from_config(config_file=str(target.kubeconfig), context=target.context)
+            client = new_client_from_config(
+                config_file=str(target.kubeconfig),
+                context=target.context,
+                persist_config=False,
+                client_configuration=Configuration(retries=RETRIES),
+            )
         except ConfigException as error:
             raise KubernetesProblem(f"{target.kubeconfig} must be a kubeconfig, got: {error}") from None
-        client.configuration.retries = 1
         try:
             with as_problem(where):
                 VersionApi(client).get_code(_request_timeout=patience)  # the next would wait for ever

@@ -48,6 +48,7 @@ class KubernetesStack:
         settings = {
             "kubernetesNamespace": self.namespace,
             "workerImage": IMAGE,
+            "podQuota": "200",
             "databaseUrl": self.database_url,
             "databaseNetworks": "127.0.0.0/8:5432",
             "brokerAddress": f"{self.broker.amqp_host}:{self.broker.amqp_port}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,7 +29,8 @@ def change(stack: KubernetesStack, what: str, patch: dict[str, object]) -> None:
     stack.plane.kubectl("patch", "--namespace", stack.namespace, what, "--type=merge", "-p", json.dumps(patch))
 
 
-def test_all_is_made_nothing_is_changed_twice_and_nothing_is_left(stack: KubernetesStack) -> None:
+def test_all_is_made_nothing_is_changed_twice_and_nothing_is_left(whole_stack: KubernetesStack) -> None:
+    stack = whole_stack
     assert stack.preview().created
     first = stack.up()
     assert names(stack) >= {f"Deployment worker-{group.name}" for group in CATALOG.groups}
@@ -50,12 +50,12 @@ def test_all_is_made_nothing_is_changed_twice_and_nothing_is_left(stack: Kuberne
 def test_a_group_that_leaves_the_catalog_is_pruned_and_its_pods_go_before_its_queue(stack: KubernetesStack) -> None:
     stack.up()
     gone = "analytics"
-    smaller = replace(CATALOG, groups=[one for one in CATALOG.groups if one.name != gone])
+    smaller = replace(stack.catalog, groups=[one for one in stack.catalog.groups if one.name != gone])
     said: list[str] = []
     stack.up(smaller, on_progress=said.append)
     of_the_group = {name for name in names(stack) if name.endswith(f"worker-{gone}")}
     assert of_the_group == set()
-    assert f"Deployment worker-{CATALOG.groups[0].name}" in names(stack)
+    assert "Deployment worker-signup" in names(stack)
     assert said.index(f"deleted Deployment {stack.namespace}/worker-{gone}") < said.index(f"deleted queue {gone}")
     back = stack.up()
     assert f"Deployment {stack.namespace}/worker-{gone}" in back.created
@@ -141,7 +141,6 @@ def test_the_state_of_another_cluster_is_refused(stack: KubernetesStack) -> None
 
 
 def test_while_kubernetes_is_away_its_part_is_left_alone(stack: KubernetesStack) -> None:
-    stack = replace(stack, catalog=CATALOG.without_aws())
     stack.up()
     state = stored.load(stack.name, stack.state_dir)
     assert state is not None
@@ -164,9 +163,3 @@ def test_the_namespace_refuses_a_pod_that_may_do_more(stack: KubernetesStack) ->
     stack.up()
     with pytest.raises(KubectlFailed, match="violates PodSecurity"):
         stack.plane.kubectl("run", "bad", "--namespace", stack.namespace, "--image=registry.example.com/bad")
-
-
-def test_up_takes_seconds(stack: KubernetesStack) -> None:
-    began = time.monotonic()
-    stack.up()
-    assert time.monotonic() - began < 60
