@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from millrace.catalog import CATALOG
 
+from infra.offline_engine import guarding
 from infra.offline_engine import state as stored
-from infra.offline_engine.errors import EngineError
+from infra.offline_engine.errors import AgainstTheRules, EngineError
 from infra.offline_engine.kind import Standing
 from infra.offline_engine.project import ROOT, as_text, defaults, of_stack
 from infra.offline_engine.sides import Where
@@ -119,3 +120,11 @@ def test_settings_are_text_as_pulumi_has_them() -> None:
 def test_only_secrets_that_the_stack_uses_are_spoken_of() -> None:
     assert settings_of("dev", ROOT, {})[1] == ("functionDatabaseUrl",)
     assert settings_of("dev", ROOT, {"functionDatabaseUrl": "x"})[1] == ()
+
+
+def test_what_the_guard_rails_forbid_is_not_shown_as_if_it_could_be_made(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarding, "violations", lambda _resources: ("queue x: must have dead letters",))
+    with pytest.raises(AgainstTheRules, match="queue x"):
+        look(root)
