@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from infra.offline_engine.surveying import Part, Survey
 
 VERBS = {"create": "+", "change": "~", "delete": "-", "stuck": "!"}
+#: So many names of a kind are shown to people; `--json` has all.
+SHOWN = 12
 
 
 @click.command("preview")
@@ -95,4 +97,7 @@ def show(report: dict[str, Any]) -> None:
 
 def _row(one: dict[str, Any]) -> tuple[object, ...]:
     names = [f"{sign}{name}" for verb, sign in VERBS.items() for name in one[verb]]
-    return *(len(one[verb]) or None for verb in VERBS), one["unchanged"] or None, " ".join(names)
+    # What is deleted, or stuck, is never among those that are left out.
+    names.sort(key=lambda name: name[0] not in (VERBS["delete"], VERBS["stuck"]))
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return *(len(one[verb]) or None for verb in VERBS), one["unchanged"] or None, ", ".join(names[:SHOWN]) + more
