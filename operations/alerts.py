@@ -70,6 +70,9 @@ def _without_consumer(situation: Situation, catalog: Catalog) -> Iterator[Alert]
         elif not queue.consumers and (queue.messages or group.replicas[0] > 0):
             what = f"nobody consumes the queue, {queue.messages} events wait"
             todo = f"`millrace logs {group.name}` says why its worker is not there; `millrace up` starts it"
+            number = situation.numbers.get(group.name)
+            if number is not None and number.by_hand and number.number == 0:
+                todo = f"its workers were stopped by hand: `millrace scale {group.name} auto` starts them"
             yield Alert(kind="no consumer", concerns=group.name, what=what, todo=todo)
 
 
@@ -77,7 +80,7 @@ def _processes(situation: Situation) -> Iterator[Alert]:
     for process in situation.processes or ():
         if process.state == "backing off" or process.restarts >= RESTARTS:
             what = f"restarted {process.restarts} times, now {process.state}"
-            todo = f"`millrace logs {process.group or process.name}` says why it ended"
+            todo = f"`millrace logs {process.name}` says why it ended"
             yield Alert(kind="restarts", concerns=process.name, what=what, todo=todo)
 
 

@@ -25,14 +25,14 @@ class QueueNumbers:
         return self.ready + self.unacknowledged
 
 
-def queue_numbers(monitoring_url: str, vhost: str) -> dict[str, QueueNumbers]:
-    """Every queue of a vhost; raises BrokerUnreadable."""
+def queue_numbers(monitoring_url: str, vhost: str, *, patience: float = 10.0) -> dict[str, QueueNumbers]:
+    """Every queue of a vhost; raises BrokerUnreadable, after `patience` seconds if the broker says nothing."""
     parts = urlsplit(monitoring_url)
     where = f"{parts.hostname}:{parts.port}"
     url = f"{parts.scheme}://{where}/api/queues/{quote(vhost, safe='')}"
     login = (unquote(parts.username or ""), unquote(parts.password or ""))
     try:
-        answer = httpx.get(url, auth=login, timeout=10, trust_env=False).raise_for_status()
+        answer = httpx.get(url, auth=login, timeout=patience, trust_env=False).raise_for_status()
     except httpx.HTTPError as error:
         raise BrokerUnreadable(
             f"cannot read the queues of {vhost} at {where}: {error}; is the broker running?"

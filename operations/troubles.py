@@ -6,7 +6,7 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 #: The services that tell it (`workers/service.py`).
-SERVICES = ("relay", "keeper")
+SERVICES = ("relay", "keeper", "scaler")
 METRIC = "millrace_service_trouble"
 
 

@@ -91,7 +91,7 @@ def _wait_seconds(countdown: float | None, eta: datetime | None) -> float:
 def undeclared_queue(name: str, exchange: str, routing_key: str, *, held: float | None = None) -> Queue:
     """A queue, as Celery wants one, that is never declared; `held` is how long its consumer may hold a message.
 
-    RabbitMQ heeds that from 3.12 on (`x-consumer-timeout`, milliseconds); before, its own half an hour counts.
+    RabbitMQ heeds that from 4.3 on (`x-consumer-timeout`, milliseconds); before, what its queue's policy says.
     """
     topic = Exchange(exchange, "topic", no_declare=True)
     quorum = {"x-queue-type": "quorum"}

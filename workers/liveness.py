@@ -81,6 +81,7 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     #: messages that came so far
     came = 0
     _watchdog: Watchdog | None = None
+    _too_much = False
 
     def ensure_connected(self, connection: Connection) -> Connection:
         """Connect, which may take as long as the broker is out; from then on the loop is watched."""
@@ -122,7 +123,8 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
         try:
             waiting, consumers = counts(self.task_consumer.channel, self.queue)
         except TimeoutError:
-            return  # a slow broker; a silent one is told by the heartbeats
+            PULSE.working()  # a slow broker; a silent one is told by the heartbeats
+            return
         except exceptions.ChannelError as error:
             self._leave(f"its queue cannot be asked about: {error}")
         PULSE.working()
@@ -137,7 +139,8 @@ class WatchedConsumer(Consumer):  # type: ignore[misc]
     def _bound_memory(self) -> None:
         """End, as by SIGTERM, if it uses more than it may: who supervises it starts another (celery #4843)."""
         used = memory.used()
-        if used > self.memory:
+        before, self._too_much = self._too_much, used > self.memory
+        if before and self._too_much:  # twice in a row: a peak is none of anybody's business
             log.warning("too much memory, ending", group=self.group, used=used, may_use=self.memory)
             self._end(0)
 

@@ -3,15 +3,25 @@
 import psutil
 from millrace.declarations import WorkerGroup
 
+from workers.environment import SettingsError
+
 #: What the main process needs of a group's memory, in MiB.
 MAIN_MIB = 128
-#: The least that is left to a process of the pool: what it has when it begins, most of it shared, and some work.
-LEAST_CHILD_MIB = 160
+#: The least that a process of the pool needs: what it has when it begins (measured: 64), and some work.
+LEAST_CHILD_MIB = 96
 
 
 def child_limit(group: WorkerGroup, processes: int) -> int:
-    """What one process of the pool may use, in KiB: Celery replaces one that uses more when its task has ended."""
-    return max(LEAST_CHILD_MIB, (group.memory - MAIN_MIB) // processes) * 1024
+    """What one process of the pool may use, in KiB: Celery replaces one that uses more when its task has ended.
+
+    It goes by the most that was resident, what is shared with the main process included. Raises SettingsError if the
+    group's memory is too small for so many processes.
+    """
+    needed = MAIN_MIB + processes * LEAST_CHILD_MIB
+    if group.memory < needed:
+        expected = f"at least {needed} (MiB) for {processes} processes (MILLRACE_CONCURRENCY)"
+        raise SettingsError(f"WorkerGroup.memory of {group.name} must be {expected}, got {group.memory}")
+    return (group.memory - MAIN_MIB) // processes * 1024
 
 
 def used() -> int:
@@ -23,6 +33,6 @@ def used() -> int:
 def _used(process: psutil.Process) -> int:
     try:
         found = process.memory_full_info()
-    except psutil.Error:  # it has ended meanwhile
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):  # it has ended meanwhile
         return 0
     return int(getattr(found, "pss", found.uss))

@@ -17,7 +17,7 @@ TAIL_BYTES = 1024 * 1024
 @click.option("-f", "--follow", is_flag=True, help="Go on as lines come; Ctrl-C ends it.")
 @click.option("-n", "--lines", default=50, show_default=True, type=click.IntRange(0), help="So many last lines.")
 def command(name: str, follow: bool, lines: int) -> None:
-    """Print the log of GROUP's worker, or of relay, keeper, flower, broker or another local process."""
+    """Print the log of GROUP's first worker, of another (worker-GROUP.2), or of another local process (relay, ...)."""
     path = _log_of(name)
     with path.open("rb") as log:
         _print_last(log, lines)

@@ -35,7 +35,7 @@ def show(report: dict[str, Any]) -> None:
     show_table(titles, [(name, *(group[column] for column in columns)) for name, group in report["groups"].items()])
     for name, group in report["groups"].items():
         if group["scaled_by_hand"] is not None:
-            click.echo(f"{name} has {group['scaled_by_hand']} workers by hand, until `millrace scale {name} auto`")
+            click.echo(f"workers of {name}: {group['scaled_by_hand']} by hand, until `millrace scale {name} auto`")
     if report["aws"]:
         _show_aws(report["aws"])
     relay = report["relay"]

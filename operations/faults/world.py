@@ -113,7 +113,7 @@ class World:
         whole = [*self.servers, *specs, *again]
         watch = Watch(self.layout, apply_fleet(self.layout, whole))
         wait_for_processes(watch, whole)
-        wait_for_consumers(watch, self.broker, self.record.vhost, [*self.groups(), *twice], lambda _text: None)
+        wait_for_consumers(watch, self.broker, self.record.vhost, lambda: [*self.groups(), *twice], lambda _text: None)
         self.planned = self.restarts()
 
     def _armed(self, spec: ProcessSpec, arming: Mapping[str, str]) -> ProcessSpec:

@@ -19,7 +19,7 @@ from millrace.derived import END_SECONDS
 from operations.local.child import ChildStatus
 from operations.local.errors import LocalError, log_tail
 from operations.local.layout import REPOSITORY, Layout
-from operations.local.leftovers import end_leftovers
+from operations.local.leftovers import end_leftovers, graces
 from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_node import remove_link, write_secret
 from operations.local.spawn import open_log
@@ -105,9 +105,13 @@ def running(layout: Layout) -> Running:
 
 
 def stop_supervisor(layout: Layout, seconds: float = 120.0) -> bool:
-    """Stop the supervisor and all it runs, by force when the time (seconds) is over; gives whether anything ran."""
+    """Stop the supervisor and all it runs, by force when the time (seconds) is over; gives whether anything ran.
+
+    A process with a longer grace is given that.
+    """
     pid = supervisor_pid(layout)
     if pid is not None:
+        seconds = max([seconds, *(grace + END_SECONDS for grace in graces(layout))])
         os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + seconds
         while supervisor_pid(layout) == pid:

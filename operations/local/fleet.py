@@ -49,7 +49,7 @@ def function_name(function: str) -> str:
 def measured(catalog: Catalog, *, with_aws: bool) -> list[str]:
     """The processes that have a metrics port."""
     workers = [name for group in catalog.groups for name in worker_names(group)]
-    return [*workers, RELAY, KEEPER, *(AWS_DOOR if with_aws else ())]
+    return [*workers, RELAY, KEEPER, SCALER, *(AWS_DOOR if with_aws else ())]
 
 
 def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Mapping[str, str]) -> list[ProcessSpec]:
@@ -79,7 +79,7 @@ def fleet(catalog: Catalog, record: StackRecord, layout: Layout, environment: Ma
             "operations.local.scaler",
             str(layout.root.resolve()),
             env={**store, **user("keeper"), **monitoring},
-            version=_scaler_version(),
+            version=_scaler_version(catalog),
         ),
     ]
     for group in catalog.groups:
@@ -129,10 +129,12 @@ def _sink_version() -> str:
     return source_version(REPOSITORY / "operations" / "local" / "mail_sink.py")
 
 
-def _scaler_version() -> str:
-    local = REPOSITORY / "operations" / "local"
-    numbers = REPOSITORY / "operations" / "queue_numbers.py"
-    return source_version(REPOSITORY / "shared" / "millrace", local / "scaler.py", local / "loads.py", numbers)
+def _scaler_version(catalog: Catalog) -> str:
+    """It reads its catalog once, wherever that lies."""
+    operations = REPOSITORY / "operations"
+    local = [operations / "local" / name for name in ("scaler.py", "loads.py", "numbers.py")]
+    code = source_version(REPOSITORY / "shared" / "millrace", *local, operations / "queue_numbers.py")
+    return f"{code}-{hashlib.sha256(repr(catalog.groups).encode()).hexdigest()[:8]}"
 
 
 def _flower_version() -> str:

@@ -34,7 +34,7 @@ def leftovers(layout: Layout) -> list[psutil.Process]:
 def end_leftovers(layout: Layout) -> int:
     """End them, by force after the longest grace that one of them has; gives how many there were."""
     found = leftovers(layout)
-    grace = min(LONGEST_GRACE, max(_graces(layout), default=LONGEST_GRACE))
+    grace = min(LONGEST_GRACE, max(graces(layout), default=LONGEST_GRACE))
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.terminate()
@@ -46,7 +46,8 @@ def end_leftovers(layout: Layout) -> int:
     return len(found)
 
 
-def _graces(layout: Layout) -> list[float]:
+def graces(layout: Layout) -> list[float]:
+    """The graces of all that should run; none where nobody knows."""
     try:
         return [float(spec["grace"]) for spec in json.loads(layout.fleet.read_text())]
     except (OSError, ValueError, TypeError, KeyError):

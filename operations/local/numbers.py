@@ -6,9 +6,16 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
+from millrace.declarations import WorkerGroup
+
+from operations.local.errors import LocalError
 from operations.local.layout import Layout
 from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_node import write_secret
+
+
+class WrongNumbers(LocalError):
+    """A file of numbers holds something else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +28,7 @@ class Number:
 
 
 def read_numbers(layout: Layout) -> dict[str, Number]:
-    """The numbers by group; empty while no scaler has said any."""
+    """The numbers by group; empty while no scaler has said any. Raises WrongNumbers."""
     try:
         return parse_numbers(layout.numbers.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -29,8 +36,15 @@ def read_numbers(layout: Layout) -> dict[str, Number]:
 
 
 def parse_numbers(content: str) -> dict[str, Number]:
-    """What `write_numbers` wrote; raises ValueError, TypeError or AttributeError for anything else."""
-    return {group: Number(**fields) for group, fields in json.loads(content).items()}
+    """What `write_numbers` wrote; raises WrongNumbers for anything else."""
+    try:
+        found = {group: Number(**fields) for group, fields in json.loads(content).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise WrongNumbers(f"numbers.json must have a number for each group, got {error!r}") from None
+    for group, number in found.items():
+        if not isinstance(number.number, int) or not isinstance(number.wanted, int):
+            raise WrongNumbers(f"numbers.json: {group} must have whole numbers, got {number}")
+    return found
 
 
 def write_numbers(layout: Layout, numbers: Mapping[str, Number]) -> None:
@@ -39,11 +53,15 @@ def write_numbers(layout: Layout, numbers: Mapping[str, Number]) -> None:
 
 
 def read_by_hand(layout: Layout) -> dict[str, int]:
-    """The numbers that a person has set, by group."""
+    """The numbers that a person has set, by group; raises WrongNumbers."""
     try:
-        found: dict[str, int] = json.loads(layout.by_hand.read_text(encoding="utf-8"))
+        found = json.loads(layout.by_hand.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(number, int) for number in found.values()):
+        raise WrongNumbers(f"{layout.by_hand} must have a whole number for each group, mend it or delete it")
     return found
 
 
@@ -53,6 +71,23 @@ def set_by_hand(layout: Layout, group: str, number: int | None) -> None:
     write_secret(layout.by_hand, json.dumps({name: each for name, each in numbers.items() if each is not None}))
 
 
+def begin_numbers(layout: Layout, groups: Iterable[WorkerGroup]) -> None:
+    """Before anything runs: each group's smallest number, or what a person has set; the scaler goes on from there.
+
+    Raises WrongNumbers.
+    """
+    if not layout.numbers.exists():
+        smallest = {group.name: group.replicas[0] for group in groups}
+        by_hand = read_by_hand(layout)
+        write_numbers(
+            layout,
+            {
+                name: Number(number=by_hand.get(name, number), wanted=number, by_hand=name in by_hand)
+                for name, number in smallest.items()
+            },
+        )
+
+
 def is_due(spec: ProcessSpec, numbers: Mapping[str, Number]) -> bool:
     """Whether a process should run: what belongs to no group always, a group's n-th worker by the group's number."""
     known = numbers.get(spec.replica_of)
@@ -60,7 +95,6 @@ def is_due(spec: ProcessSpec, numbers: Mapping[str, Number]) -> bool:
 
 
 def groups_awake(layout: Layout, specs: Iterable[ProcessSpec]) -> list[str]:
-    """The groups that are to have a worker now; what a person has set counts, though the scaler has not seen it yet."""
-    by_hand = {group: Number(number=number, wanted=0) for group, number in read_by_hand(layout).items()}
-    numbers = read_numbers(layout) | by_hand
+    """The groups that are to have a worker now; raises WrongNumbers."""
+    numbers = read_numbers(layout)
     return sorted({spec.replica_of for spec in specs if spec.replica_of and is_due(spec, numbers)})

@@ -22,7 +22,7 @@ from operations.local.layout import Layout
 from operations.local.leftovers import end_leftovers
 from operations.local.migrating import Migration
 from operations.local.noting import STACK, note
-from operations.local.numbers import groups_awake
+from operations.local.numbers import begin_numbers, groups_awake
 from operations.local.ports import require_free
 from operations.local.rabbitmq_node import write_secret
 from operations.local.stack_ports import StackPorts, stack_ports
@@ -68,12 +68,13 @@ def up(
             say("database: up to date")
         record = note(broker, ports, outputs, database_url=database_url, catalog=catalog, layout=layout, aws=aws.noted)
         specs = [*broker.processes, *aws.processes, *fleet(catalog, record, layout, environment)]
+        begin_numbers(layout, catalog.groups)
         before = running(layout).applied
         watch = Watch(layout, apply_fleet(layout, specs))
         if watch.applied != before:
             say(f"starting what is new or changed of {', '.join(spec.name for spec in specs if spec.at_first)}")
         wait_for_processes(watch, specs)
-        wait_for_consumers(watch, broker, record.vhost, groups_awake(layout, specs), say)
+        wait_for_consumers(watch, broker, record.vhost, lambda: groups_awake(layout, specs), say)
         wait_for_flower(watch, record.flower["url"], say)
         record.save(layout)
     say("everything runs")

@@ -19,7 +19,7 @@ from typing import Any
 from operations.local.child import Child
 from operations.local.layout import Layout
 from operations.local.leftovers import MARK, end_leftovers
-from operations.local.numbers import Number, is_due, parse_numbers
+from operations.local.numbers import Number, WrongNumbers, is_due, parse_numbers
 from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_node import write_secret
 
@@ -89,8 +89,8 @@ class Supervisor:
             return
         try:
             self._numbers = parse_numbers(content)
-        except (ValueError, TypeError, AttributeError) as error:
-            say(f"{self._layout.numbers.name} must have a number for each group, got {error!r}; going on as before")
+        except WrongNumbers as error:
+            say(f"{error}; going on as before")
 
     def _changed(self, path: Path) -> str | None:
         """What a file holds, if that is not what was read last."""

@@ -88,7 +88,7 @@ def wait_for_broker(broker: Broker, layout: Layout, say: Progress, meanwhile: Ca
 
 
 def wait_for_processes(watch: Watch, specs: Sequence[ProcessSpec]) -> None:
-    """Wait until the supervisor took the fleet up and every process that is due runs, and no other.
+    """Wait until the supervisor took the fleet up, every process that is due runs, and none that is not of the fleet.
 
     Raises:
         LocalError: one does not.
@@ -109,18 +109,19 @@ def wait_for_processes(watch: Watch, specs: Sequence[ProcessSpec]) -> None:
     wait_for(all_run, FLEET_SECONDS, lambda: f"every process must run, got: {'; '.join(wrong())}")
 
 
-def wait_for_consumers(watch: Watch, broker: Broker, vhost: str, groups: Sequence[str], say: Progress) -> None:
-    """Wait until each group's queue has a consumer, as many as the group is named.
+def wait_for_consumers(
+    watch: Watch, broker: Broker, vhost: str, groups: Callable[[], Sequence[str]], say: Progress
+) -> None:
+    """Wait until each group's queue has a consumer, as many as the group is named; which groups, is asked at each look.
 
     Raises:
         LocalError: one has none in time, with the end of its worker's log.
     """
-    wanted = Counter(groups)
-    missing = list(wanted)
+    missing: list[str] = []
 
     def all_consume() -> bool:
         watch.check()
-        missing[:] = [group for group in missing if _consumers(channel, group) < wanted[group]]
+        missing[:] = [group for group, count in Counter(groups()).items() if _consumers(channel, group) < count]
         return not missing
 
     def otherwise() -> str:
@@ -131,7 +132,7 @@ def wait_for_consumers(watch: Watch, broker: Broker, vhost: str, groups: Sequenc
     with amqp.Connection(broker.amqp, virtual_host=vhost, **login) as connection:
         channel = connection.channel()
         wait_for(all_consume, FLEET_SECONDS, otherwise)
-    say(f"consuming: {', '.join(wanted) or 'no group is awake'}")
+    say(f"consuming: {', '.join(dict.fromkeys(groups())) or 'no group is awake'}")
 
 
 def _consumers(channel: amqp.Channel, group: str) -> int:

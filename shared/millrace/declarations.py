@@ -43,9 +43,8 @@ RESERVED_NAMES = frozenset(
 )
 #: A group whose handlers are declared to end within this has a lane: the loop that runs them still turns in time.
 LANE_RUNTIME = timedelta(seconds=0.5)
-#: MiB: what Python, Celery and two processes need, and what no sensible worker does.
-LEAST_MEMORY = 256
-MOST_MEMORY = 65_536
+#: MiB, between what a worker of one process needs and what no sensible one does.
+LEAST_MEMORY, MOST_MEMORY = 256, 65_536
 
 
 def seconds(count: float) -> timedelta:

@@ -93,7 +93,7 @@ class Timing:
     lease: float
     #: A stopping worker is given this long to finish what runs.
     grace: float
-    #: Nothing that had been delivered can still run: only then do workers go, or the last of them sleep.
+    #: Nothing that was delivered before can still run: only then does a group sleep, and no worker goes sooner.
     cool_down: float
     #: The broker takes an event back from a worker that holds it for so long.
     consumer_timeout: float

@@ -13,6 +13,8 @@ from millrace.derived import lane_size, processes, slots, timing
 
 #: The HPA leaves the number alone where the load is within this share of what the workers there are meant for.
 TOLERANCE = 0.1
+#: Events per second; of fewer, thousandths say too little.
+LEAST_RATE = 0.02
 #: In one period at most so many workers are added, or as many as there are, whichever is more.
 STEP_UP = 4
 #: In one period at most so many go, or this share of them, whichever is more.
@@ -29,18 +31,13 @@ class Load:
     unacknowledged: int
     rate: float = 0.0
 
-    @property
-    def is_nothing(self) -> bool:
-        """Whether there is nothing to do; KEDA calls its opposite active."""
-        return self.ready + self.unacknowledged == 0 and self.rate == 0
-
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
     """What the number of a group's workers depends on: its bounds, and what one worker is meant for.
 
     `slots` is how many events one has in hand, `rate` how many it ends per second, in whole thousandths, as Kubernetes
-    counts; with 0 (an event takes longer than a quarter of an hour) arrivals do not matter, only what is there.
+    counts; with 0 (too few for that) arrivals do not matter, only what is there.
     """
 
     smallest: int
@@ -55,7 +52,8 @@ def scale_of(group: WorkerGroup, concurrency: int, *, lanes: bool = True) -> Sca
     usual = (group.usual_runtime or group.longest_runtime).total_seconds()
     smallest, largest = group.replicas
     at_a_time = 1 if lane else in_pool
-    rate = math.floor(at_a_time / usual * 1000) / 1000
+    rate = round(at_a_time / usual, 3)
+    rate = rate if rate >= LEAST_RATE else 0.0
     return Scale(smallest=smallest, largest=largest, slots=slots(lane, in_pool), rate=rate)
 
 
@@ -64,16 +62,17 @@ def wanted(load: Load, scale: Scale, current: int) -> int:
 
     Never fewer than hold what is in hand, and none for nothing, within the bounds.
     """
-    if load.is_nothing:
+    events, rate = load.ready + load.unacknowledged, load.rate if scale.rate else 0.0
+    if not events and not rate:
         return scale.smallest
-    by_backlog = _proposed(load.ready + load.unacknowledged, scale.slots, current)
-    by_arrivals = _proposed(load.rate, scale.rate, current) if scale.rate else 0
+    by_backlog = _proposed(events, scale.slots, current)
+    by_arrivals = _proposed(rate, scale.rate, current) if scale.rate else 0
     return min(max(by_backlog, by_arrivals, scale.smallest, 1), scale.largest)
 
 
 def _proposed(value: float, each: float, current: int) -> int:
     """In thousandths, and to the last digit as the HPA computes it."""
-    usage, target = math.floor(value * 1000), round(each * 1000)
+    usage, target = round(value * 1000), round(each * 1000)
     if current and 1.0 - TOLERANCE <= usage / (target * current) <= 1.0 + TOLERANCE:
         return current
     return math.ceil(usage / target)
@@ -83,8 +82,8 @@ def _proposed(value: float, each: float, current: int) -> int:
 class Damping:
     """Keeps a group's number of workers from swinging; times in seconds of any one clock.
 
-    Fewer are run only if no more were wanted for all of `cool_down`, and a step is bounded, both ways. What a group
-    without events goes to, it goes to at once when its cool-down is over.
+    Fewer are run only if no more were wanted for all of `cool_down`, and a step is bounded, both ways; but to none all
+    go at once when its cool-down is over.
     """
 
     cool_down: float
@@ -96,23 +95,23 @@ class Damping:
         """A group's damping, at rest."""
         return cls(cool_down=timing(group).cool_down)
 
-    def damped(self, now: float, raw: int, current: int, *, idle: bool) -> int:
-        """How many workers to run, given how many are wanted now and run now; `idle` says that there is nothing to do.
+    def damped(self, now: float, raw: int, current: int) -> int:
+        """How many workers to run, given how many are wanted now and run now.
 
-        As the HPA does it, and KEDA, by which a group goes from none to one, and from any number to its smallest.
+        As the HPA does it, and KEDA, by which a group goes from none to one, and from any number to none.
         """
         self._note(now, raw)
         most = self._recent[0][1]
-        before = max(0, current - sum(step for _, step in self._steps))
         if current == 0:
-            number = min(raw, 1)  # alone, the first is there soonest
-        elif raw > current:
+            return min(raw, 1)  # alone, the first is there soonest
+        before = max(0, current - sum(step for _, step in self._steps))
+        if raw > current:
             number = max(current, min(raw, before + max(STEP_UP, before)))
-        elif most < current and not idle:
+        elif most == 0:
+            return 0
+        else:
             lowest = min(before - STEP_DOWN, math.floor(before * (1 - STEP_DOWN_SHARE)))
             number = min(current, max(most, lowest))
-        else:
-            number = min(most, current)
         if number != current:
             self._steps.append((now, number - current))
         return number

@@ -9,6 +9,7 @@ from typing import Any
 from millrace import names
 from millrace.broker_parts import Binding, Exchange, Policy, Queue, TopicPermission, Topology, User
 from millrace.declarations import Catalog, LambdaGroup, Service, WorkerGroup
+from millrace.derived import BROKER_PATIENCE_SECONDS, timing
 from millrace.functions import Function
 
 #: The log of accepted events is kept this long (design: 30 days).
@@ -178,8 +179,16 @@ def routing_keys(catalog: Catalog, group: WorkerGroup) -> list[str]:
 
 
 def group_policy(group: WorkerGroup) -> dict[str, str | int]:
-    """The policy of a group's queue: at-least-once dead-lettering needs reject-publish (RabbitMQ, quorum queues)."""
+    """The policy of a group's queue: at-least-once dead-lettering needs reject-publish (RabbitMQ, quorum queues).
+
+    A group that may hold an event for longer than the broker's own patience needs RabbitMQ 3.12, which knows the key
+    `consumer-timeout` (milliseconds); an older one refuses the policy, as it could not keep the promise.
+    """
+    limits = timing(group)
+    longer = limits.cool_down > BROKER_PATIENCE_SECONDS
+    patience: dict[str, str | int] = {"consumer-timeout": round(limits.consumer_timeout * 1000)} if longer else {}
     return {
+        **patience,
         "dead-letter-exchange": names.DEAD,
         "dead-letter-routing-key": names.group_key(group.name),
         "dead-letter-strategy": "at-least-once",

@@ -1,6 +1,8 @@
 """The topology as data: the delays are kombu's, and no user can do more than it must."""
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,8 +11,9 @@ from kombu.transport.native_delayed_delivery import declare_native_delayed_deliv
 from millrace import Catalog, Event, WorkerGroup, names
 from millrace.broker_parts import Topology, User
 from millrace.catalog import CATALOG
+from millrace.derived import timing
 from millrace.events import AccountCreated, UserSignedUp
-from millrace.topology import delays, group_topology, stamps, topology
+from millrace.topology import delays, group_policy, group_topology, stamps, topology
 
 VHOST = "millrace-test"
 #: Every name is a prefix, a suffix or a near miss of another one.
@@ -254,3 +257,11 @@ def test_parts_add_up() -> None:
     assert both.exchanges == one.exchanges + other.exchanges
     assert both.queues == one.queues
     assert Topology() + one == one
+
+
+def test_a_group_that_holds_events_for_long_says_so_to_the_broker() -> None:
+    """Others do not: RabbitMQ before 3.12 refuses the key."""
+    group = WorkerGroup("any", handles=[UserSignedUp], longest_runtime=timedelta(minutes=5))
+    assert "consumer-timeout" not in group_policy(group)
+    long = replace(group, longest_runtime=timedelta(hours=1))
+    assert group_policy(long)["consumer-timeout"] == round(timing(long).consumer_timeout * 1000)

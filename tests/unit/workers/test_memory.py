@@ -7,17 +7,25 @@ from dataclasses import replace
 import pytest
 from millrace.catalog import CATALOG
 
+from workers.environment import SettingsError
 from workers.memory import LEAST_CHILD_MIB, child_limit, used
 
 HOARDER = "import sys; held = b'x' * (80 * 2**20); print('held', flush=True); sys.stdin.read()"
 
 
 @pytest.mark.parametrize(
-    ("memory", "processes", "expected"), [(512, 2, 192), (2048, 4, 480), (256, 4, LEAST_CHILD_MIB)]
+    ("memory", "processes", "expected"), [(512, 2, 192), (2048, 4, 480), (320, 2, LEAST_CHILD_MIB)]
 )
 def test_a_process_of_the_pool_may_use_its_share(memory: int, processes: int, expected: int) -> None:
     group = replace(CATALOG.groups[0], memory=memory)
     assert child_limit(group, processes) == expected * 1024
+
+
+def test_too_little_for_so_many_processes_is_refused() -> None:
+    """Else each would be replaced after every task."""
+    group = replace(CATALOG.groups[0], memory=319)
+    with pytest.raises(SettingsError, match=r"memory of signup must be at least 320 .* for 2 processes"):
+        child_limit(group, 2)
 
 
 def test_what_a_child_uses_counts() -> None:

@@ -38,7 +38,7 @@ CATALOG = Catalog(
             replicas=(0, 4),
         ),
         WorkerGroup("waits", handles=[Waited], longest_runtime=seconds(40), replicas=(0, 2)),
-        WorkerGroup("keeps", handles=[Kept], longest_runtime=seconds(0.4), replicas=(0, 1), memory=256),
+        WorkerGroup("keeps", handles=[Kept], longest_runtime=seconds(0.4), replicas=(0, 1), memory=320),
     ],
     services=[Service("load")],
 )

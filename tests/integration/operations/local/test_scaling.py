@@ -162,7 +162,7 @@ def test_the_command_shows_and_sets(scaled: Scaled, monkeypatch: pytest.MonkeyPa
     until(lambda: scaled.workers("ticks") == 1, 10)
     until(lambda: json.loads(run("scale", "ticks", "--json")[1])["ticks"]["by_hand"], 10)
     code, shown = run("status")
-    assert "ticks has 1 workers by hand, until `millrace scale ticks auto`" in shown
+    assert "workers of ticks: 1 by hand, until `millrace scale ticks auto`" in shown
     assert run("scale", "ticks", "auto")[0] == 0
     code, said = run("scale", "ticks", "5")
     assert (code, "the number must be auto, or 0 to 4" in said) == (2, True)

@@ -58,7 +58,7 @@ def test_every_group_has_a_worker_with_its_own_user_and_grace(record: StackRecor
 def test_each_measured_process_has_a_metrics_port_of_its_own(record: StackRecord, tmp_path: Path) -> None:
     found = [spec.env.get("MILLRACE_METRICS_PORT") for spec in specs(record, tmp_path).values()]
     measured = [port for port in found if port]
-    assert len(set(measured)) == len(measured) == sum(group.replicas[1] for group in CATALOG.groups) + 2
+    assert len(set(measured)) == len(measured) == sum(group.replicas[1] for group in CATALOG.groups) + 3
 
 
 def test_passwords_with_signs_survive_the_url(record: StackRecord) -> None:

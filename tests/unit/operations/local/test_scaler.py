@@ -18,6 +18,8 @@ from operations.local.layout import Layout
 from operations.local.loads import loads
 from operations.local.numbers import (
     Number,
+    WrongNumbers,
+    begin_numbers,
     groups_awake,
     is_due,
     parse_numbers,
@@ -28,6 +30,8 @@ from operations.local.numbers import (
 from operations.local.process_spec import ProcessSpec
 from operations.local.scaler import Scaler
 from operations.queue_numbers import QueueNumbers
+from workers.broker_state import BrokerUnreadable
+from workers.service import TROUBLE
 from workers.settings import Settings
 
 SETTINGS = Settings(broker_url="amqp://a:b@127.0.0.1/v", database_url="sqlite://")
@@ -87,8 +91,8 @@ def test_a_group_asleep_is_woken_by_what_waits_and_grows_by_statistics(clock: Cl
     broker.queues = {"sleepy": QueueNumbers(ready=95, unacknowledged=2)}
     clock.now += polling(SLEEPY)
     scaler.turn(broker.awake, broker.statistics)
-    assert numbers(layout) == {"sleepy": 4, "steady": 2}
-    assert read_numbers(layout)["sleepy"] == Number(number=4, wanted=8)
+    assert numbers(layout) == {"sleepy": 5, "steady": 2}
+    assert read_numbers(layout)["sleepy"] == Number(number=5, wanted=8)
 
 
 def test_statistics_are_read_once_for_all_and_no_oftener_than_polled(clock: Clock, layout: Layout) -> None:
@@ -168,14 +172,91 @@ def test_which_processes_are_due(layout: Layout) -> None:
     assert [spec.name for spec in everyone if is_due(spec, {"sleepy": Number(number=0, wanted=0)})] == ["relay"]
     assert all(is_due(spec, {"sleepy": Number(number=2, wanted=2)}) for spec in everyone)
     assert groups_awake(layout, everyone) == ["sleepy"]
-    set_by_hand(layout, "sleepy", 0)
+    write_numbers(layout, {"sleepy": Number(number=0, wanted=0)})
     assert groups_awake(layout, everyone) == []
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"a": 1}', '{"a": {"count": 1}}'])
+@pytest.mark.parametrize(
+    "content", ["[]", "{", '{"a": 1}', '{"a": {"count": 1}}', '{"a": {"number": "3", "wanted": 1}}']
+)
 def test_numbers_that_make_no_sense(content: str) -> None:
-    with pytest.raises((ValueError, TypeError, AttributeError)):
+    with pytest.raises(WrongNumbers, match=r"numbers\.json"):
         parse_numbers(content)
+
+
+@pytest.mark.usefixtures("clock")
+def test_files_that_make_no_sense_stop_nothing(layout: Layout) -> None:
+    """Numbers are written anew; what was last set by hand holds, and who sets again is told what is wrong."""
+    layout.numbers.write_text("{")
+    broker, scaler = Broker(), Scaler([STEADY], SETTINGS, layout)
+    set_by_hand(layout, "steady", 3)
+    scaler.turn(broker.awake, broker.statistics)
+    layout.by_hand.write_text('{"steady": "many"}')
+    layout.numbers.unlink()
+    scaler.turn(broker.awake, broker.statistics)
+    assert read_numbers(layout) == {"steady": Number(number=3, wanted=2, by_hand=True)}
+    with pytest.raises(WrongNumbers, match="mend it or delete it"):
+        set_by_hand(layout, "steady", 1)
+
+
+def test_a_management_api_that_is_out_holds_up_neither_sleepers_nor_people(clock: Clock, layout: Layout) -> None:
+    def out() -> scaler_module.Loads:
+        raise BrokerUnreadable("out")
+
+    broker, scaler = Broker(), Scaler([SLEEPY, STEADY, replace(STEADY, name="other")], SETTINGS, layout)
+    broker.waiting = {"sleepy": 3}
+    set_by_hand(layout, "other", 4)
+    scaler.turn(broker.awake, out)
+    assert numbers(layout) == {"sleepy": 1, "steady": 2, "other": 4}
+    assert TROUBLE.labels("scaler")._value.get() == 1
+    clock.now += 1
+    scaler.turn(broker.awake, broker.statistics)
+    assert TROUBLE.labels("scaler")._value.get() == 0
+
+
+def test_a_broker_that_is_out_ends_nothing(clock: Clock, layout: Layout) -> None:
+    def out(_groups: Iterable[str]) -> dict[str, Load]:
+        raise ConnectionRefusedError
+
+    broker, scaler = Broker(), Scaler([SLEEPY, STEADY], SETTINGS, layout)
+    for _ in range(10):
+        scaler.turn(out, broker.statistics)
+        clock.now += timing(STEADY).cool_down
+    assert numbers(layout) == {"sleepy": 0, "steady": 2}
+
+
+def test_what_is_declared_holds_at_once(clock: Clock, layout: Layout) -> None:
+    """After a person, or another catalog: never fewer than the smallest, nor more than the largest."""
+    write_numbers(layout, {"steady": Number(number=0, wanted=0), "sleepy": Number(number=12, wanted=12)})
+    broker, scaler = Broker(), Scaler([STEADY, SLEEPY], SETTINGS, layout)
+    scaler.turn(broker.awake, broker.statistics)
+    assert numbers(layout) == {"steady": 2, "sleepy": 8}
+    set_by_hand(layout, "steady", 0)
+    scaler.turn(broker.awake, broker.statistics)
+    assert numbers(layout)["steady"] == 0
+    set_by_hand(layout, "steady", None)
+    clock.now += 1
+    scaler.turn(broker.awake, broker.statistics)
+    assert numbers(layout)["steady"] == 2
+
+
+@pytest.mark.usefixtures("clock")
+def test_what_would_be_wanted_is_told_while_a_person_has_set_another(layout: Layout) -> None:
+    broker, scaler = Broker(), Scaler([STEADY], SETTINGS, layout)
+    set_by_hand(layout, "steady", 0)
+    broker.queues = {"steady": QueueNumbers(ready=50_000)}
+    scaler.turn(broker.awake, broker.statistics)
+    assert read_numbers(layout) == {"steady": Number(number=0, wanted=4, by_hand=True)}
+    assert broker.asked == [[]], "nobody is to be woken"
+
+
+def test_up_begins_with_what_a_person_has_set(layout: Layout) -> None:
+    set_by_hand(layout, "steady", 0)
+    begin_numbers(layout, [SLEEPY, STEADY])
+    assert numbers(layout) == {"sleepy": 0, "steady": 0}
+    write_numbers(layout, {"steady": Number(number=4, wanted=4)})
+    begin_numbers(layout, [SLEEPY, STEADY])
+    assert numbers(layout) == {"steady": 4}, "a running stack goes on from where it is"
 
 
 def test_numbers_are_read_by_their_owner_only(layout: Layout) -> None:

@@ -48,12 +48,12 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> waiting.Watch:
 
 def test_a_group_that_is_named_twice_must_have_two(watch: waiting.Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Line, "counts", [1, 1, 2], raising=False)
-    waiting.wait_for_consumers(watch, BROKER, "v", ["first", "first"], lambda _text: None)
+    waiting.wait_for_consumers(watch, BROKER, "v", lambda: ["first", "first"], lambda _text: None)
     assert _Line.counts == [2]
 
 
 def test_one_is_too_few_for_two(watch: waiting.Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_Line, "counts", [1], raising=False)
-    waiting.wait_for_consumers(watch, BROKER, "v", ["first"], lambda _text: None)
+    waiting.wait_for_consumers(watch, BROKER, "v", lambda: ["first"], lambda _text: None)
     with pytest.raises(LocalError, match="got too few for first"):
-        waiting.wait_for_consumers(watch, BROKER, "v", ["first", "first"], lambda _text: None)
+        waiting.wait_for_consumers(watch, BROKER, "v", lambda: ["first", "first"], lambda _text: None)
