@@ -15,7 +15,7 @@ from infra.offline_engine.aws.target import AwsTarget
 from infra.offline_engine.changes import Changes
 from infra.offline_engine.errors import ForeignStack, NotAllApplied, NotApplied, QueueHoldsMessages
 from infra.offline_engine.guarding import require_within_rules
-from infra.offline_engine.kinds import USER, VHOST, identity, label, require_known
+from infra.offline_engine.kinds import USER, VHOST, label, require_known
 from infra.offline_engine.kubernetes.target import KubernetesTarget
 from infra.offline_engine.live import Live, read_live
 from infra.offline_engine.management import Management
@@ -185,8 +185,11 @@ def _standing(recording: Recording, before: State, servers: Servers) -> tuple[Re
 
 
 def _away(recording: Recording, before: State, servers: Servers) -> tuple[Resource, ...]:
-    """What is left alone, declared or made before: of a server that is away, not all is declared."""
-    return tuple({identity(one): one for one in servers.away((*before.resources, *recording.resources))}.values())
+    """What is left alone, declared or made before: of a server that is away, not all is declared.
+
+    Told apart by what the program calls it: while AWS is away, what is declared names a stand-in's account.
+    """
+    return tuple({one.urn: one for one in servers.away((*before.resources, *recording.resources))}.values())
 
 
 def _require_no_messages(sides: tuple[Side, ...]) -> None:
