@@ -20,12 +20,17 @@ from tests.integration.infra.conftest import FEW_LEVELS, SMALL
 from tests.integration.kubernetes.stack import KubernetesStack
 from tests.real_servers import Broker
 
+#: Of a test with its fixtures, on a machine that does other things too.
+TIMEOUT_SECONDS = 400
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of this folder run by `make test-kubernetes`, and only there."""
+    """All tests of this folder run by `make test-kubernetes`, and only there; each makes and removes a whole stack."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.kubernetes)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(TIMEOUT_SECONDS))
 
 
 @pytest.fixture(scope="session")

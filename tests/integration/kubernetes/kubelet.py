@@ -14,7 +14,7 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -124,10 +124,9 @@ class Kubelet:
     def _look_after(self, container: Container) -> None:
         code = container.process.poll()
         if code is None:
-            ready = self._is_ready(container)
-            if ready != container.ready:
-                container.ready = ready
-                container.was_ready |= ready
+            container.ready = self._is_ready(container)
+            container.was_ready |= container.ready
+            if not _is_known(container):
                 self._tell(container, "Running", {"running": {"startedAt": _now()}})
         elif container.pod["status"]["phase"] not in ("Succeeded", "Failed"):
             self._note(container, code)
@@ -206,6 +205,20 @@ class Kubelet:
         return self._api.get(path, params=parameters).raise_for_status().json()
 
 
+def _is_known(container: Container) -> bool:
+    """Whether the API server has been told how it is: telling it may have failed."""
+    status = container.pod["status"]
+    return status["phase"] == "Running" and status["containerStatuses"][0]["ready"] is container.ready
+
+
+def attempt(turn: Callable[[], None]) -> None:
+    """One turn; an API server that answers late, or says no, is asked again in the next one."""
+    try:
+        turn()
+    except httpx.HTTPError as error:
+        print(f"{_now()} {type(error).__name__}: {error}", flush=True)
+
+
 def _now() -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
@@ -216,7 +229,7 @@ def main(settings: Path) -> None:
     kubelet = Kubelet(KubeletSettings(**json.loads(settings.read_text())))
     try:
         while True:
-            kubelet.turn()
+            attempt(kubelet.turn)
             time.sleep(INTERVAL_SECONDS)
     finally:
         kubelet.close()

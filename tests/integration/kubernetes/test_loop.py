@@ -110,9 +110,10 @@ def loop(plane: ControlPlane, broker: Broker, postgres_url: str, tmp_path: Path)
         yield one
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(600)
 def test_from_nothing_to_what_the_formula_says_and_back_to_nothing(loop: Loop) -> None:
     until(lambda: loop.replicas() == 0, what="no worker while there is nothing to do")
+    until(lambda: loop.workers() == [], seconds=timing(GROUP).grace, what="no pod left of the start")
     load = Load(ready=PARCELS, unacknowledged=0)
     expected = wanted(load, scale_of(GROUP, CONCURRENCY), 0)
     assert expected == 4
