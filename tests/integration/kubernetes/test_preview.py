@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -47,7 +46,7 @@ def test_it_is_compared_with_what_is_there(stack: KubernetesStack, tmp_path: Pat
     assert absent == ["NetworkPolicy"]
 
 
-def test_a_cluster_that_says_nothing_is_waited_for_a_few_seconds(
+def test_a_cluster_that_says_nothing_is_told(
     stack: KubernetesStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("infra.offline_engine.surveying.PATIENCE_SECONDS", 0.2)
@@ -56,7 +55,5 @@ def test_a_cluster_that_says_nothing_is_waited_for_a_few_seconds(
         config["clusters"][0]["cluster"]["server"] = f"https://{LOOPBACK}:{silent.getsockname()[1]}"
         other = tmp_path / "kubeconfig"
         other.write_text(json.dumps(config))
-        began = time.monotonic()
         found = look(stack, tmp_path, kubeconfig=str(other))
     assert "does not answer" in found.parts[1].problem
-    assert time.monotonic() - began < 10
