@@ -79,7 +79,7 @@ def _container(program: Program, settings: KubernetesSettings) -> ContainerArgs:
             privileged=False,
             read_only_root_filesystem=True,
         ),
-        startup_probe=_probe(program, "/ready", failures=math.ceil(START_SECONDS / PROBE_SECONDS)),
+        startup_probe=_probe(program, "/live", failures=math.ceil(START_SECONDS / PROBE_SECONDS)),
         liveness_probe=_probe(program, "/live", failures=PROBE_FAILURES),
         readiness_probe=_probe(program, "/ready", failures=1),
         volume_mounts=mounts,

@@ -97,7 +97,7 @@ def test_deployments_are_asked_and_what_is_found_dead_is_late_dead(any_recording
             continue
         (port,) = asked["ports"]
         for key, path, failures in (
-            ("startupProbe", "/ready", math.ceil(START_SECONDS / PROBE_SECONDS)),
+            ("startupProbe", "/live", math.ceil(START_SECONDS / PROBE_SECONDS)),
             ("livenessProbe", "/live", PROBE_FAILURES),
             ("readinessProbe", "/ready", 1),
         ):
