@@ -1,4 +1,4 @@
-"""Where resources are applied: at the broker, or at AWS."""
+"""Where resources are applied: what each server can do, and the broker, which tells all that it has at once."""
 
 from collections.abc import Iterable
 from typing import Protocol
