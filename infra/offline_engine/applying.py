@@ -29,7 +29,7 @@ class Outcome:
 
 @dataclass(frozen=True, kw_only=True)
 class Applying:
-    """One run over a plan; `stuck`, which runs may share, has what was not applied, so that no dependent is."""
+    """One run over a plan; runs may share what was not applied, so that no dependent is, and what kept ones need."""
 
     place: Place
     plan: Plan
@@ -37,6 +37,7 @@ class Applying:
     delete_messages: bool
     outcome: Outcome = field(default_factory=Outcome)
     stuck: set[str] = field(default_factory=set)
+    needed: set[str] = field(default_factory=set)
 
     def write(self) -> None:
         """Create and put right; raises ServerProblem if the server goes away."""
@@ -85,15 +86,31 @@ class Applying:
 
     def _remove(self, resource: Resource) -> None:
         called = label(resource)
+        if resource.urn in self.needed:
+            self._keep(resource)
+            self.progress(f"kept {called}, for something that is left needs it")
+            return
         # Looked at again, now that nothing flows in any more.
         held = {} if self.delete_messages else self.place.held([resource])
         if held:
             self.outcome.kept.append(resource)
             self.outcome.problems[called] = f"left the program but holds {sum(held.values())} messages"
             return
-        self.place.remove(resource)
+        try:
+            self.place.remove(resource)
+        except ServerProblem as error:
+            if error.__cause__ is not None:  # as above
+                raise
+            self._keep(resource)
+            self.outcome.problems[called] = str(error)
+            return
         self.outcome.deleted.append(resource)
         self.progress(f"deleted {called}")
+
+    def _keep(self, resource: Resource) -> None:
+        """It goes on to be ours, and what it depends on goes on to be there."""
+        self.needed.update(resource.dependencies)
+        self.outcome.kept.append(resource)
 
 
 def fixed_message(resource: Resource) -> str:

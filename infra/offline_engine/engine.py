@@ -125,7 +125,8 @@ def destroy(
     Without `aws`, what was made there is left and forgotten: LocalStack keeps nothing beyond its end. What was made on
     Kubernetes is not: without `kubernetes`, ForeignStack is raised if there is any.
 
-    Raises NotApplied, Busy, ForeignStack, QueueHoldsMessages (unless `delete_messages`), ServerProblem.
+    Raises NotApplied, Busy, ForeignStack, QueueHoldsMessages (unless `delete_messages`), NotAllApplied if a server does
+    not let go of something (then the state stays), ServerProblem.
     """
     reached = connected(management_url, admin_user, admin_password, aws, kubernetes)
     with stored.locked(stack, state_dir), reached as servers:
@@ -144,9 +145,9 @@ def destroy(
         progress = on_progress or _silent
         # The others first: the state has theirs until all of it is gone, and the rest can be destroyed without it.
         for where, place in reversed([*servers.asked()]):
-            Applying(place=place, plan=plans[where], progress=progress, delete_messages=True).remove()
+            _remove_all(Applying(place=place, plan=plans[where], progress=progress, delete_messages=True))
         whole = Plan(steps=(), removals=tuple(one for one in present if one.type in {USER, VHOST}))
-        Applying(place=BrokerPlace(servers.api), plan=whole, progress=progress, delete_messages=True).remove()
+        _remove_all(Applying(place=BrokerPlace(servers.api), plan=whole, progress=progress, delete_messages=True))
         stored.forget(stack, state_dir)
     left = [resource for plan in plans.values() for resource in plan.removals]
     changes = planned((), servers.away(state.resources))
@@ -202,6 +203,12 @@ def _require_empty(api: Management, present: list[Resource], held: dict[str, int
         held |= holding(api, vhost, queues_of(api, vhost))
     if held:
         raise QueueHoldsMessages(held, HELD)
+
+
+def _remove_all(run: Applying) -> None:
+    run.remove()
+    if run.outcome.problems:
+        raise NotAllApplied(run.outcome.problems, run.outcome.skipped)
 
 
 def _require_same_servers(state: State, live: Live, servers: Servers, stack: str) -> None:

@@ -46,9 +46,16 @@ class Side:
 
 def apply(sides: Iterable[Side], progress: Progress, *, delete_messages: bool) -> Outcome:
     """Do what is to be done at all of them; raises ServerProblem if a server goes away."""
-    stuck: set[str] = set()
+    stuck, needed = set[str](), set[str]()
     runs = [
-        Applying(place=side.place, plan=side.work, progress=progress, delete_messages=delete_messages, stuck=stuck)
+        Applying(
+            place=side.place,
+            plan=side.work,
+            progress=progress,
+            delete_messages=delete_messages,
+            stuck=stuck,
+            needed=needed,
+        )
         for side in sides
     ]
     for run in runs:

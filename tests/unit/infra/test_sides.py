@@ -42,6 +42,8 @@ class Place:
         self.done.append(f"write {resource.name}")
 
     def remove(self, resource: Resource) -> None:
+        if resource.name in self.refused:
+            raise KubernetesProblem("must be gone within 180 s")
         self.done.append(f"remove {resource.name}")
 
     def held(self, resources: Iterable[Resource]) -> dict[str, int]:
@@ -81,6 +83,31 @@ def test_what_depends_on_a_failure_at_another_server_is_left_alone() -> None:
     outcome = apply(sides, ignore, delete_messages=True)
     assert done == ["write good", "write works"]
     assert (outcome.problems, outcome.skipped) == ({"exchange bad": "refused"}, 1)
+
+
+def test_what_does_not_go_is_kept_with_all_that_it_needs_and_the_others_go() -> None:
+    """A worker that still drains has its queue."""
+    done: list[str] = []
+    worker, other = resource(DEPLOYMENT, "worker", "policy", "queue"), resource(DEPLOYMENT, "other")
+    policy, queue, idle = resource(DEPLOYMENT, "policy"), resource(QUEUE, "queue"), resource(QUEUE, "idle")
+    sides = [
+        side(Place(done), removals=(queue, idle)),
+        side(Place(done, frozenset({"worker"})), removals=(worker, policy, other)),
+    ]
+    outcome = apply(sides, ignore, delete_messages=True)
+    assert done == ["remove other", "remove idle"]
+    assert outcome.problems == {"Deployment n/worker": "must be gone within 180 s"}
+    assert {one.name for one in outcome.kept} == {"worker", "policy", "queue"}
+
+
+def test_a_server_that_goes_away_while_it_removes_ends_the_run() -> None:
+    class Gone(Place):
+        def remove(self, resource: Resource) -> None:
+            del resource
+            raise KubernetesProblem("does not answer") from OSError()
+
+    with pytest.raises(KubernetesProblem, match="does not answer"):
+        apply([side(Gone([]), removals=(resource(DEPLOYMENT, "d"),))], ignore, delete_messages=True)
 
 
 def test_a_reason_is_told_as_the_place_gives_it() -> None:

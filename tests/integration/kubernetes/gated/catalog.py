@@ -12,7 +12,8 @@ class ParcelSent(Payload):
     order_id: str
 
 
-#: A handler may take long (it waits for the gate, on a machine that may be busy), and usually does not: what waits decides how many workers there are, not what arrives.
+#: A handler may take long (the gate opens late on a busy machine), and usually does not: what waits decides how many
+#: workers there are, not what arrives.
 GROUP = WorkerGroup(
     "depot", handles=[ParcelSent], longest_runtime=seconds(60), usual_runtime=seconds(0.25), replicas=(0, 6)
 )
