@@ -64,6 +64,6 @@ def test_it_dies_with_who_started_it(plane: ControlPlane, tmp_path: Path) -> Non
 def _runs(pid: int) -> bool:
     """Whether it is there and no zombie, which only waits for whoever inherited it."""
     try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
