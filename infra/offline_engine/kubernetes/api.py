@@ -15,7 +15,7 @@ from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from urllib3.exceptions import HTTPError
 
 from infra.offline_engine.errors import KubernetesProblem
-from infra.offline_engine.kubernetes.manifests import Manifest, label
+from infra.offline_engine.kubernetes.manifests import Manifest, label, pod_of
 from infra.offline_engine.kubernetes.target import KubernetesTarget
 
 #: As whom the engine applies: the server keeps which fields are ours.
@@ -63,10 +63,11 @@ class Api:
             )
 
     def delete(self, one: Manifest) -> None:
-        """Ask for its removal, content with its absence; what it owns is removed after it."""
+        """Ask for its removal, content with its absence: pods that it owns end before it, other things after it."""
+        policy = "Foreground" if pod_of(one) else "Background"
         with as_problem(self.where):
             try:
-                self._asked(self._kind(one).delete, **_place(one), propagation_policy="Background")
+                self._asked(self._kind(one).delete, **_place(one), propagation_policy=policy)
             except ResourceNotFoundError:
                 return
             except ApiException as error:

@@ -54,6 +54,13 @@ def comparable(one: Manifest) -> Manifest:
     return {name: value for name, value in one.items() if name != "status"} | {"metadata": metadata}
 
 
+def pod_of(one: Manifest) -> Mapping[str, Any] | None:
+    """The pod that it makes others of, None if it makes none."""
+    found = one.get("spec", {}).get("template", {})
+    pod = found.get("spec", {}) if isinstance(found, Mapping) else {}
+    return pod if isinstance(pod, Mapping) and "containers" in pod else None
+
+
 def is_managed_by(one: Manifest, manager: str) -> bool:
     """Whether this field manager has applied it."""
     return any(entry.get("manager") == manager for entry in one["metadata"].get("managedFields", ()))

@@ -22,6 +22,7 @@ class KubernetesPlace(AskedPlace):
         self.uid = api.uid()
         self._api = api
         self._adopt = adopt
+        self._patience = 0.0
 
     def step(self, resource: Resource) -> Step:
         wanted = manifest(resource.inputs)
@@ -49,15 +50,17 @@ class KubernetesPlace(AskedPlace):
         wanted = manifest(resource.inputs)
         live = self._api.read(wanted)
         if live is not None and _is_going(live):
-            waiting.gone(self._api, wanted)
+            waiting.gone(self._api, wanted, waiting.removal_seconds(live))
             live = None
         self._api.apply(wanted, force=live is not None and self._is_ours(live))
         waiting.finished(self._api, wanted)
 
     def remove(self, resource: Resource) -> None:
         wanted = manifest(resource.inputs)
+        # A namespace, which goes last, may still have pods of what went before.
+        self._patience = max(self._patience, waiting.removal_seconds(wanted))
         self._api.delete(wanted)
-        waiting.gone(self._api, wanted)
+        waiting.gone(self._api, wanted, self._patience)
 
     def held(self, resources: Iterable[Resource]) -> dict[str, int]:
         del resources

@@ -5,14 +5,17 @@ from collections.abc import Callable
 
 from infra.offline_engine.errors import KubernetesProblem
 from infra.offline_engine.kubernetes.api import Api
-from infra.offline_engine.kubernetes.manifests import Manifest, condition, label
+from infra.offline_engine.kubernetes.manifests import Manifest, condition, label, pod_of
 
 INTERVAL_SECONDS = 0.2
 #: For a Job that sets no activeDeadlineSeconds.
 JOB_SECONDS = 600.0
 DEFINITION_SECONDS = 30.0
-#: Pods of a namespace that is removed are given their grace first.
+#: For what is removed; pods are given their grace first, Kubernetes' own where they have none.
 GONE_SECONDS = 180.0
+GRACE_SECONDS = 30.0
+#: Beyond the grace: to tell the pods, to kill them, and to see that they are gone.
+MARGIN_SECONDS = 60.0
 JOB, DEFINITION = "Job", "CustomResourceDefinition"
 
 
@@ -26,14 +29,21 @@ def finished(api: Api, one: Manifest) -> None:
         _until(served, DEFINITION_SECONDS, f"{label(one)} must be established")
 
 
-def gone(api: Api, one: Manifest) -> None:
+def removal_seconds(one: Manifest) -> float:
+    """How long its removal may take."""
+    pod = pod_of(one)
+    grace = float(pod.get("terminationGracePeriodSeconds", GRACE_SECONDS)) + MARGIN_SECONDS if pod else 0.0
+    return max(GONE_SECONDS, grace)
+
+
+def gone(api: Api, one: Manifest, patience: float) -> None:
     """Wait until it is no more; raises KubernetesProblem, saying what holds it."""
-    deadline = time.monotonic() + GONE_SECONDS
+    deadline = time.monotonic() + patience
     while (live := api.read(one)) is not None:
         if time.monotonic() > deadline:
             holding = live["metadata"].get("finalizers") or live.get("spec", {}).get("finalizers") or ["nothing named"]
             raise KubernetesProblem(
-                f"{label(one)} must be gone within {GONE_SECONDS:g} s, got it held by {', '.join(holding)}: "
+                f"{label(one)} must be gone within {patience:g} s, got it held by {', '.join(holding)}: "
                 "what should release it may not run"
             )
         time.sleep(INTERVAL_SECONDS)

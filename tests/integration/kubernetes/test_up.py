@@ -61,6 +61,22 @@ def test_a_group_that_leaves_the_catalog_is_pruned_and_its_pods_go_before_its_qu
     assert f"Deployment {stack.namespace}/worker-{gone}" in back.created
 
 
+def test_a_destroy_that_something_holds_up_keeps_the_state_and_what_is_needed(
+    stack: KubernetesStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack.up()
+    change(stack, DEPLOYMENT, {"metadata": {"finalizers": ["example.org/held"]}})
+    with monkeypatch.context() as patch:
+        patch.setattr("infra.offline_engine.kubernetes.waiting.removal_seconds", lambda _one: 2.0)
+        with pytest.raises(NotAllApplied, match=r"must be gone within 2 s, got it held by .*example\.org/held"):
+            stack.destroy()
+    assert {"Secret worker-signup", "NetworkPolicy worker-signup"} <= names(stack)
+    assert stored.load(stack.name, stack.state_dir) is not None
+    change(stack, DEPLOYMENT, {"metadata": {"finalizers": None}})
+    stack.destroy()
+    assert names(stack) == set()
+
+
 def test_what_was_changed_by_hand_is_put_right(stack: KubernetesStack) -> None:
     stack.up()
     change(stack, DEPLOYMENT, {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}})

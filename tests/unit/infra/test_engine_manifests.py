@@ -1,5 +1,8 @@
 """A declared resource as the engine gives it to Kubernetes; what no API server needs to be asked for."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from infra.offline_engine.errors import KubernetesProblem, UnknownResource
@@ -14,6 +17,7 @@ from infra.offline_engine.kubernetes.manifests import (
     managers,
     manifest,
 )
+from infra.offline_engine.kubernetes.place import KubernetesPlace
 from infra.offline_engine.resources import Inputs, Resource
 
 
@@ -130,13 +134,53 @@ def test_a_definition_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_holds_an_object_that_should_be_gone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    waiting.gone(Server({**JOB}, None), JOB)
-    monkeypatch.setattr(waiting, "GONE_SECONDS", 0.05)
+    monkeypatch.setattr(waiting, "INTERVAL_SECONDS", 0.01)
+    waiting.gone(Server({**JOB}, None), JOB, 10)
     held = {"metadata": {"name": "j", "finalizers": ["finalizer.keda.sh"]}}
     with pytest.raises(
         KubernetesProblem, match=r"Job n/j must be gone within 0\.05 s, got it held by finalizer\.keda\.sh"
     ):
-        waiting.gone(Server(held), JOB)
+        waiting.gone(Server(held), JOB, 0.05)
+
+
+def deployment(**pod: object) -> Manifest:
+    spec = {"template": {"spec": {"containers": [{"name": "c"}], **pod}}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "namespace": "n"}, "spec": spec}
+
+
+def test_pods_are_given_their_grace_before_what_they_need_is_removed() -> None:
+    assert waiting.removal_seconds(deployment(terminationGracePeriodSeconds=900)) == 960
+    assert waiting.removal_seconds(deployment(terminationGracePeriodSeconds=10)) == waiting.GONE_SECONDS
+    assert waiting.removal_seconds(deployment()) == waiting.GONE_SECONDS
+    assert waiting.removal_seconds({"kind": "Namespace", "metadata": {"name": "n"}}) == waiting.GONE_SECONDS
+
+
+def test_a_namespace_is_given_the_longest_grace_of_what_was_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr(waiting, "gone", lambda _api, _one, patience: waited.append(patience))
+    server = Server(None)
+    monkeypatch.setattr(server, "uid", lambda: "here", raising=False)
+    monkeypatch.setattr(server, "delete", lambda _one: None)
+    place = KubernetesPlace(server)
+    for inputs in (deployment(terminationGracePeriodSeconds=900), {"apiVersion": "v1", "kind": "Namespace"}):
+        metadata = {"metadata": {"name": "n"}}
+        place.remove(Resource(urn="u", type="kubernetes:x", name="n", inputs=metadata | inputs))
+    assert waited == [960, 960]
+
+
+@pytest.mark.parametrize(("one", "policy"), [(deployment(), "Foreground"), ({**JOB}, "Background")])
+def test_what_owns_pods_is_gone_after_them(one: Manifest, policy: str) -> None:
+    """Else the engine would go on to remove the Secret and the queue of a worker that still drains."""
+    asked: list[object] = []
+
+    def delete(**options: object) -> SimpleNamespace:
+        asked.append(options["propagation_policy"])
+        return SimpleNamespace(to_dict=dict)
+
+    kind = SimpleNamespace(namespaced=True, delete=delete)
+    client: Any = SimpleNamespace(resources=SimpleNamespace(get=lambda **_: kind))
+    Api(client, "here", 1.0).delete(one)
+    assert asked == [policy]
 
 
 def test_a_condition_counts_where_it_is_true() -> None:
