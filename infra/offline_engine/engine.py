@@ -61,7 +61,7 @@ def up(
     AgainstTheRules and what the program refuses before anything is touched; NotAllApplied after all that could be
     applied was; ServerProblem.
     """
-    reached = connected(management_url, admin_user, admin_password, aws, kubernetes, adopt=adopt)
+    reached = connected(stack, management_url, admin_user, admin_password, aws, kubernetes, adopt=adopt)
     with stored.locked(stack, state_dir), reached as servers:
         before = stored.load(stack, state_dir) or State()
         recording = _record(stack, before, catalog, servers.config)
@@ -98,7 +98,7 @@ def preview(
     kubernetes: KubernetesTarget | None = None,
 ) -> Changes:
     """What `up` would change; touches nothing. Raises UnknownResource, AgainstTheRules, ForeignStack, ServerProblem."""
-    with connected(management_url, admin_user, admin_password, aws, kubernetes) as servers:
+    with connected(stack, management_url, admin_user, admin_password, aws, kubernetes) as servers:
         before = stored.load(stack, state_dir) or State()
         recording = _record(stack, before, catalog, servers.config, preview=True)
         live = read_live(servers.api)
@@ -128,7 +128,7 @@ def destroy(
     Raises NotApplied, Busy, ForeignStack, QueueHoldsMessages (unless `delete_messages`), NotAllApplied if a server does
     not let go of something (then the state stays), ServerProblem.
     """
-    reached = connected(management_url, admin_user, admin_password, aws, kubernetes)
+    reached = connected(stack, management_url, admin_user, admin_password, aws, kubernetes)
     with stored.locked(stack, state_dir), reached as servers:
         state = _applied(stack, state_dir)
         live = read_live(servers.api)

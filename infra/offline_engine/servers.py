@@ -66,6 +66,7 @@ class Servers:
 
 @contextmanager
 def connected(
+    stack: str,
     url: str,
     user: str,
     password: str,
@@ -75,10 +76,10 @@ def connected(
     adopt: bool = False,
 ) -> Iterator[Servers]:
     """The broker, and the others unless they are None; raises ServerProblem."""
-    with ExitStack() as stack:
-        api = stack.enter_context(Management(url, user, password))
-        cloud = AwsPlace(stack.enter_context(clients.connected(aws))) if aws else None
-        cluster = stack.enter_context(kubernetes_api.connected(kubernetes)) if kubernetes else None
+    with ExitStack() as opened:
+        api = opened.enter_context(Management(url, user, password))
+        cloud = AwsPlace(opened.enter_context(clients.connected(aws))) if aws else None
+        cluster = opened.enter_context(kubernetes_api.connected(kubernetes, stack)) if kubernetes else None
         broker = {"endpoint": api.url, "username": user, "password": password, "protect": "true"}
         yield Servers(
             api=api,

@@ -88,7 +88,7 @@ def survey(
     require_known(recording.resources)
     require_within_rules(recording.resources)
     with ExitStack() as open_places:
-        seeing = _Seeing(config, missing, environment, open_places)
+        seeing = _Seeing(stack, config, missing, environment, open_places)
         parts = tuple(seeing.part(where, recording.resources, before) for where in Where)
     return Survey(parts=tuple(one for one in parts if one.work.steps or one.work.removals), placeholders=missing)
 
@@ -118,6 +118,7 @@ def _used(config: Mapping[str, str]) -> set[str]:
 class _Seeing:
     """Looks at one server after the other."""
 
+    stack: str
     config: Mapping[str, str]
     missing: tuple[str, ...]
     environment: Mapping[str, str]
@@ -152,7 +153,8 @@ class _Seeing:
 
     def _kubernetes(self, before: State) -> AskedPlace:
         target = KubernetesTarget(kubeconfig=self._kubeconfig(), context=self.config["kubeContext"])
-        place = KubernetesPlace(self.places.enter_context(kubernetes_api.connected(target, patience=PATIENCE_SECONDS)))
+        answering = kubernetes_api.connected(target, self.stack, patience=PATIENCE_SECONDS)
+        place = KubernetesPlace(self.places.enter_context(answering))
         if before.kubernetes not in {"", place.uid}:
             raise KubernetesProblem("the state is of another cluster than the one whose context is named")
         return place

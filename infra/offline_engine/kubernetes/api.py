@@ -18,8 +18,6 @@ from infra.offline_engine.errors import KubernetesProblem
 from infra.offline_engine.kubernetes.manifests import Manifest, label, pod_of
 from infra.offline_engine.kubernetes.target import KubernetesTarget
 
-#: As whom the engine applies: the server keeps which fields are ours.
-MANAGER = "millrace"
 NOT_FOUND = 404
 #: To answer; an admission webhook may take ten seconds.
 PATIENCE_SECONDS = 30.0
@@ -30,8 +28,9 @@ RETRIES = 1
 class Api:
     """One cluster; each method raises KubernetesProblem. Safe in threads."""
 
-    def __init__(self, client: DynamicClient, where: str, patience: float) -> None:
+    def __init__(self, client: DynamicClient, where: str, manager: str, patience: float) -> None:
         self.where = where
+        self.manager = manager
         self._client = client
         self._patience = patience
         self._lock = threading.Lock()
@@ -50,14 +49,14 @@ class Api:
                 raise
 
     def apply(self, one: Manifest, *, force: bool, dry_run: bool = False) -> Manifest:
-        """Apply it as our own manager; with `force`, fields of other managers become ours."""
+        """Apply it as the stack's own manager; with `force`, fields of other managers become its."""
         with as_problem(self.where):
             more = {"dry_run": "All"} if dry_run else {}
             return self._asked(
                 self._kind(one).server_side_apply,
                 body=one,
                 **_place(one),
-                field_manager=MANAGER,
+                field_manager=self.manager,
                 force_conflicts=force,
                 **more,
             )
@@ -92,7 +91,7 @@ class Api:
 
 
 @contextmanager
-def connected(target: KubernetesTarget, *, patience: float = PATIENCE_SECONDS) -> Iterator[Api]:
+def connected(target: KubernetesTarget, stack: str, *, patience: float = PATIENCE_SECONDS) -> Iterator[Api]:
     """A cluster that answers, within `patience` seconds, and is the one that was meant; raises KubernetesProblem."""
     where = f"{target.context} ({target.kubeconfig})"
     _require_current(target)
@@ -111,9 +110,14 @@ def connected(target: KubernetesTarget, *, patience: float = PATIENCE_SECONDS) -
             with as_problem(where):
                 VersionApi(client).get_code(_request_timeout=patience)  # the next would wait for ever
                 dynamic = DynamicClient(client, cache_file=str(Path(directory) / "known.json"))
-            yield Api(dynamic, where, patience)
+            yield Api(dynamic, where, field_manager(stack), patience)
         finally:
             client.close()
+
+
+def field_manager(stack: str) -> str:
+    """As whom the engine applies: the server keeps which fields are of which stack."""
+    return f"millrace-{stack}"
 
 
 def _require_current(target: KubernetesTarget) -> None:

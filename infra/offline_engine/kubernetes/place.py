@@ -6,7 +6,7 @@ from infra.offline_engine.asking import AskedPlace
 from infra.offline_engine.errors import KubernetesProblem
 from infra.offline_engine.kind import Standing
 from infra.offline_engine.kubernetes import waiting
-from infra.offline_engine.kubernetes.api import MANAGER, Api
+from infra.offline_engine.kubernetes.api import Api
 from infra.offline_engine.kubernetes.manifests import Manifest, comparable, is_managed_by, managers, manifest
 from infra.offline_engine.planning import Step
 from infra.offline_engine.resources import Resource
@@ -16,7 +16,7 @@ COMPARISONS = 5
 
 
 class KubernetesPlace(AskedPlace):
-    """One cluster. What our manager has not applied is somebody else's, and left alone, unless `adopt`."""
+    """One cluster. What this stack has not applied is somebody else's, and left alone, unless `adopt`."""
 
     def __init__(self, api: Api, *, adopt: bool = False) -> None:
         self.uid = api.uid()
@@ -44,7 +44,7 @@ class KubernetesPlace(AskedPlace):
 
     def is_there(self, resource: Resource) -> bool:
         live = self._api.read(manifest(resource.inputs))
-        return live is not None and is_managed_by(live, MANAGER)
+        return live is not None and is_managed_by(live, self._api.manager)
 
     def write(self, resource: Resource) -> None:
         wanted = manifest(resource.inputs)
@@ -67,7 +67,7 @@ class KubernetesPlace(AskedPlace):
         return {}  # messages lie at the broker
 
     def _is_ours(self, live: Manifest) -> bool:
-        return self._adopt or is_managed_by(live, MANAGER)
+        return self._adopt or is_managed_by(live, self._api.manager)
 
     def _is_same(self, wanted: Manifest, live: Manifest) -> bool:
         """Whether applying it would change nothing, as the server itself says."""
@@ -87,7 +87,7 @@ def _is_going(live: Manifest) -> bool:
 
 def _foreign(live: Manifest) -> str:
     by = ", ".join(managers(live)) or "nobody who is known"
-    return f"exists and was not made by this engine, but by {by}; delete it, choose another name, or adopt it"
+    return f"exists and was not made by this stack, but by {by}; delete it, choose another name, or adopt it"
 
 
 def _refused(problem: KubernetesProblem) -> str:

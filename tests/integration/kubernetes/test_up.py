@@ -11,6 +11,7 @@ from millrace.catalog import CATALOG
 
 from infra.offline_engine import ForeignStack, KubernetesProblem, NotAllApplied
 from infra.offline_engine import state as stored
+from infra.offline_engine.kubernetes.api import field_manager
 from infra.offline_engine.kubernetes.manifests import KUBERNETES, condition
 from tests.cluster.control_plane import KubectlFailed
 from tests.integration.kubernetes.stack import KubernetesStack
@@ -99,7 +100,7 @@ def test_what_somebody_else_made_is_left_alone_until_it_is_adopted(stack: Kubern
     stack.plane.kubectl("create", "namespace", stack.namespace)
     try:
         with pytest.raises(
-            NotAllApplied, match=r"exists and was not made by this engine, but by kubectl-create"
+            NotAllApplied, match=r"exists and was not made by this stack, but by kubectl-create"
         ) as failed:
             stack.up()
         assert set(failed.value.problems) == {f"Namespace {stack.namespace}"}
@@ -122,7 +123,7 @@ def test_a_field_that_can_never_be_changed_is_told(stack: KubernetesStack) -> No
         "metadata": {"name": "worker-signup", "namespace": stack.namespace},
         "spec": {"selector": {"matchLabels": {"somebody": "else"}}, "template": template},
     }
-    apply = ("apply", "--server-side", "--field-manager=millrace", "-f", "-")
+    apply = ("apply", "--server-side", f"--field-manager={field_manager(stack.name)}", "-f", "-")
     stack.plane.kubectl(*apply, stdin=json.dumps(body))
     with pytest.raises(
         NotAllApplied, match=r"cannot be changed to what is declared: 422 .*field is immutable"

@@ -179,7 +179,7 @@ def test_what_owns_pods_is_gone_after_them(one: Manifest, policy: str) -> None:
 
     kind = SimpleNamespace(namespaced=True, delete=delete)
     client: Any = SimpleNamespace(resources=SimpleNamespace(get=lambda **_: kind))
-    Api(client, "here", 1.0).delete(one)
+    Api(client, "here", "millrace-one", 1.0).delete(one)
     assert asked == [policy]
 
 

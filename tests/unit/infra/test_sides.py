@@ -129,6 +129,7 @@ class Server(Api):
     def __init__(self, live: Manifest | None, *, would_be: Manifest | None = None, refuses: str = "") -> None:
         self._live, self._would_be, self._refuses = live, would_be or live, refuses
         self.forced: list[bool] = []
+        self.manager = "millrace-one"
 
     def uid(self) -> str:
         return "here"
@@ -145,7 +146,7 @@ class Server(Api):
         return self._would_be or one
 
 
-def live(manager: str = "millrace", kind: str = "Deployment", **more: object) -> Manifest:
+def live(manager: str = "millrace-one", kind: str = "Deployment", **more: object) -> Manifest:
     metadata = {"name": "d", "resourceVersion": "1", "managedFields": [{"manager": manager}]}
     return {"kind": kind, "metadata": metadata, "spec": {"a": 1}} | more
 
@@ -163,7 +164,8 @@ def job(**conditions: str) -> Manifest:
         (Server(live()), Standing.RIGHT, ""),
         (Server(live(), would_be=live(status={"seen": 1})), Standing.RIGHT, ""),
         (Server(live(), would_be=live(spec={"a": 2})), Standing.WRONG, ""),
-        (Server(live("kubectl-create")), Standing.FIXED, "was not made by this engine, but by kubectl-create"),
+        (Server(live("kubectl-create")), Standing.FIXED, "was not made by this stack, but by kubectl-create"),
+        (Server(live("millrace-two")), Standing.FIXED, "was not made by this stack, but by millrace-two"),
         (
             Server(live(), refuses="422 field is immutable"),
             Standing.FIXED,
@@ -182,7 +184,12 @@ def test_how_an_object_stands(server: Server, standing: Standing, reason: str) -
 
 
 def test_force_is_for_what_is_ours() -> None:
-    for manager, adopt, force in (("millrace", False, True), ("other", False, False), ("other", True, True)):
+    for manager, adopt, force in (
+        ("millrace-one", False, True),
+        ("millrace-two", False, False),
+        ("other", False, False),
+        ("other", True, True),
+    ):
         server = Server(live(manager))
         KubernetesPlace(server, adopt=adopt).write(resource(DEPLOYMENT, "d"))
         assert server.forced == [force]
@@ -192,5 +199,8 @@ def test_force_is_for_what_is_ours() -> None:
 
 
 def test_what_is_not_ours_is_not_there_to_be_removed() -> None:
-    there = [KubernetesPlace(Server(one)).is_there(resource(DEPLOYMENT, "d")) for one in (live(), live("x"), None)]
-    assert there == [True, False, False]
+    there = [
+        KubernetesPlace(Server(one)).is_there(resource(DEPLOYMENT, "d"))
+        for one in (live(), live("x"), live("millrace-two"), None)
+    ]
+    assert there == [True, False, False, False]
