@@ -37,7 +37,11 @@ class AwsProblem(ServerProblem):
 
 
 class KubernetesProblem(ServerProblem):
-    """Kubernetes does not answer, is another cluster than was named, or refused a request."""
+    """Kubernetes does not answer, is another cluster than was named, or refused a request: `status` is HTTP's, or 0."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Busy(EngineError):

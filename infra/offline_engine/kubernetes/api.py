@@ -143,7 +143,7 @@ def as_problem(where: str) -> Iterator[None]:
     except ApiException as error:
         if not error.status:
             raise _silent(where, error) from error
-        raise KubernetesProblem(f"{error.status} {_reason(error)}") from None
+        raise KubernetesProblem(f"{error.status} {_reason(error)}", error.status) from None
     except (HTTPError, OSError) as error:
         raise _silent(where, error) from error
 

@@ -13,6 +13,8 @@ from infra.offline_engine.resources import Resource
 
 #: Others (an autoscaler) write to what is compared.
 COMPARISONS = 5
+#: What no other try, permission or server puts right: HTTP's "unprocessable", as for a field that is immutable.
+INVALID = 422
 
 
 class KubernetesPlace(AskedPlace):
@@ -36,7 +38,7 @@ class KubernetesPlace(AskedPlace):
         try:
             same = self._is_same(wanted, live)
         except KubernetesProblem as problem:
-            if problem.__cause__ is not None:
+            if problem.status != INVALID:
                 raise
             return Step(resource=resource, standing=Standing.FIXED, reason=_refused(problem))
         is_right = same and not waiting.is_unfinished_job(live)

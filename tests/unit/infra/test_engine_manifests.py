@@ -4,11 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kubernetes.client import ApiException
 
 from infra.offline_engine.errors import KubernetesProblem, UnknownResource
 from infra.offline_engine.kinds import identity, label, require_known
 from infra.offline_engine.kubernetes import waiting
-from infra.offline_engine.kubernetes.api import Api
+from infra.offline_engine.kubernetes.api import Api, as_problem
 from infra.offline_engine.kubernetes.manifests import (
     Manifest,
     comparable,
@@ -181,6 +182,14 @@ def test_what_owns_pods_is_gone_after_them(one: Manifest, policy: str) -> None:
     client: Any = SimpleNamespace(resources=SimpleNamespace(get=lambda **_: kind))
     Api(client, "here", "millrace-one", 1.0).delete(one)
     assert asked == [policy]
+
+
+def test_a_refusal_has_its_status_and_the_server_s_words() -> None:
+    error = ApiException(status=403, reason="Forbidden")
+    error.body = '{"message": "deployments.apps is forbidden"}'
+    with pytest.raises(KubernetesProblem, match=r"^403 deployments\.apps is forbidden$") as caught, as_problem("here"):
+        raise error
+    assert (caught.value.status, caught.value.__cause__) == (403, None)
 
 
 def test_a_condition_counts_where_it_is_true() -> None:

@@ -126,7 +126,7 @@ def test_each_resource_lies_at_one_server_and_who_is_away_is_told() -> None:
 class Server(Api):
     """Has one object, and knows what applying would make of it."""
 
-    def __init__(self, live: Manifest | None, *, would_be: Manifest | None = None, refuses: str = "") -> None:
+    def __init__(self, live: Manifest | None, *, would_be: Manifest | None = None, refuses: int = 0) -> None:
         self._live, self._would_be, self._refuses = live, would_be or live, refuses
         self.forced: list[bool] = []
         self.manager = "millrace-one"
@@ -140,7 +140,7 @@ class Server(Api):
 
     def apply(self, one: Manifest, *, force: bool, dry_run: bool = False) -> Manifest:
         if self._refuses:
-            raise KubernetesProblem(self._refuses)
+            raise KubernetesProblem(f"{self._refuses} field is immutable", self._refuses)
         if not dry_run:
             self.forced.append(force)
         return self._would_be or one
@@ -167,7 +167,7 @@ def job(**conditions: str) -> Manifest:
         (Server(live("kubectl-create")), Standing.FIXED, "was not made by this stack, but by kubectl-create"),
         (Server(live("millrace-two")), Standing.FIXED, "was not made by this stack, but by millrace-two"),
         (
-            Server(live(), refuses="422 field is immutable"),
+            Server(live(), refuses=422),
             Standing.FIXED,
             "cannot be changed to what is declared: 422",
         ),
@@ -181,6 +181,12 @@ def test_how_an_object_stands(server: Server, standing: Standing, reason: str) -
     assert step.standing is standing
     assert reason in step.reason
     assert bool(reason) == bool(step.reason)
+
+
+@pytest.mark.parametrize("status", [403, 409, 500, 503])
+def test_what_time_or_a_permission_puts_right_is_no_reason_to_delete_anything(status: int) -> None:
+    with pytest.raises(KubernetesProblem, match=f"^{status} "):
+        KubernetesPlace(Server(live(), refuses=status)).step(resource(DEPLOYMENT, "d"))
 
 
 def test_force_is_for_what_is_ours() -> None:
