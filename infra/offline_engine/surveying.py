@@ -1,8 +1,9 @@
 """What `up` of a stack would make, read from its file; compared with the servers that answer, else with the state."""
 
 import os
-from collections.abc import Mapping
-from contextlib import ExitStack
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -161,8 +162,25 @@ class _Seeing:
 
     def _kubeconfig(self) -> Path:
         if "kubeconfig" not in self.missing:
-            return Path(self.config["kubeconfig"])
+            return self.places.enter_context(kubeconfig_file(self.config["kubeconfig"]))
         return Path(self.environment.get("KUBECONFIG") or Path.home() / ".kube" / "config")
+
+
+@contextmanager
+def kubeconfig_file(setting: str) -> Iterator[Path]:
+    """The file that the setting names, or one that only its owner reads with the text that it is.
+
+    Raises KubernetesProblem, which does not quote it: it may be secret.
+    """
+    if "\n" in setting or setting.lstrip().startswith("{"):
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="millrace-") as file:  # made with mode 0600
+            file.write(setting)
+            file.flush()
+            yield Path(file.name)
+    elif os.path.isfile(setting):  # noqa: PTH113 (Path's own raises for a name that is too long)
+        yield Path(setting)
+    else:
+        raise KubernetesProblem("kubeconfig must be the text of one, or the path of a file that is there, got neither")
 
 
 def by_state(declared: tuple[Resource, ...], made: State) -> Plan:

@@ -13,6 +13,7 @@ from kubernetes.config import ConfigException, list_kube_config_contexts, new_cl
 from kubernetes.dynamic import DynamicClient
 from kubernetes.dynamic.exceptions import ResourceNotFoundError
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from infra.offline_engine.errors import KubernetesProblem
 from infra.offline_engine.kubernetes.manifests import Manifest, label, pod_of
@@ -97,15 +98,13 @@ def connected(target: KubernetesTarget, stack: str, *, patience: float = PATIENC
     _require_current(target)
     # The client would note what the server knows in a file that all users of the machine can foretell.
     with tempfile.TemporaryDirectory(prefix="millrace-") as directory:
-        try:
+        with _reading(target):
             client = new_client_from_config(
                 config_file=str(target.kubeconfig),
                 context=target.context,
                 persist_config=False,
                 client_configuration=Configuration(retries=RETRIES),
             )
-        except ConfigException as error:
-            raise KubernetesProblem(f"{target.kubeconfig} must be a kubeconfig, got: {error}") from None
         try:
             with as_problem(where):
                 VersionApi(client).get_code(_request_timeout=patience)  # the next would wait for ever
@@ -121,16 +120,25 @@ def field_manager(stack: str) -> str:
 
 
 def _require_current(target: KubernetesTarget) -> None:
-    try:
+    with _reading(target):
         contexts, current = list_kube_config_contexts(config_file=str(target.kubeconfig))
-    except ConfigException as error:
-        raise KubernetesProblem(f"{target.kubeconfig} must be a kubeconfig, got: {error}") from None
     if current["name"] != target.context:
         known = ", ".join(sorted(one["name"] for one in contexts))
         raise KubernetesProblem(
             f"the current context of {target.kubeconfig} must be {target.context!r}, got {current['name']!r} "
             f"(there are {known}); `kubectl config use-context {target.context}`, or name another one"
         )
+
+
+@contextmanager
+def _reading(target: KubernetesTarget) -> Iterator[None]:
+    try:
+        yield
+    except ConfigException as error:
+        raise KubernetesProblem(f"{target.kubeconfig} must be a kubeconfig, got: {error}") from None
+    except (YAMLError, OSError, ValueError, TypeError, AttributeError) as error:
+        # Their words may quote what is in it, which is secret.
+        raise KubernetesProblem(f"{target.kubeconfig} must be a kubeconfig, got a {type(error).__name__}") from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from infra.offline_engine.kind import Standing
 from infra.offline_engine.project import ROOT, as_text, defaults, of_stack
 from infra.offline_engine.sides import Where
 from infra.offline_engine.state import State
-from infra.offline_engine.surveying import Survey, settings_of, survey
+from infra.offline_engine.surveying import Survey, kubeconfig_file, settings_of, survey
 from infra.refusal import Refused
 
 #: Nobody listens there, and nobody has to be asked for the name.
@@ -108,6 +109,44 @@ def test_a_stack_without_a_file_is_told(root: Path) -> None:
     (root / "Pulumi.text.yaml").write_text("text")
     with pytest.raises(EngineError, match="must be a mapping, got str"):
         of_stack("text", root)
+
+
+SECRET = "e2e-token-of-somebody"
+TEXT = f"""apiVersion: v1
+kind: Config
+current-context: other
+contexts: [{{name: other, context: {{cluster: c, user: u}}}}]
+clusters: [{{name: c, cluster: {{server: "https://127.0.0.1:9"}}}}]
+users: [{{name: u, user: {{token: {SECRET}}}}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (TEXT, "the current context of .* must be 'production', got 'other'"),
+        (TEXT + "\t- no: [yaml", "must be a kubeconfig, got a ScannerError"),
+        (f"text\n{SECRET}", "must be a kubeconfig, got"),
+        (f"{SECRET}" * 500, "must be the text of one, or the path of a file that is there, got neither"),
+        (f"/{SECRET}", "must be the text of one, or the path of a file that is there, got neither"),
+        (f'{{"users": "{SECRET}"}}', "must be a kubeconfig, got"),
+    ],
+)
+def test_a_kubeconfig_s_text_is_read_and_never_shown(root: Path, text: str, problem: str) -> None:
+    at_kubernetes = look(root, more={**NOWHERE, "kubeconfig": text}).parts[1]
+    assert re.search(problem, at_kubernetes.problem), at_kubernetes.problem
+    assert SECRET not in at_kubernetes.problem
+
+
+def test_a_kubeconfig_s_text_is_kept_for_its_owner_and_not_for_long(tmp_path: Path) -> None:
+    with kubeconfig_file(TEXT) as path:
+        assert path.read_text() == TEXT
+        assert path.stat().st_mode & 0o777 == 0o600
+    assert not path.exists()
+    (tmp_path / "config").write_text(TEXT)
+    with kubeconfig_file(str(tmp_path / "config")) as path:
+        assert path == tmp_path / "config"
+    assert path.exists()
 
 
 def test_settings_are_text_as_pulumi_has_them() -> None:
