@@ -61,18 +61,26 @@ def _run(name: str, start: Callable[[Settings, threading.Event], None]) -> None:
     settings = from_environment()
     settings.load_catalog()
     pulse = Pulse(turns_within=SERVICE_STUCK_SECONDS)
-    stopping = Stopping(pulse)
+    stopping, ended = Stopping(pulse), threading.Event()
+
+    def stop(*_: object) -> None:
+        stopping.set()
+        ended.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, stop)
     serve(settings, pulse)
     log.info("started", service=name)
-    keep_going(name, lambda: start(settings, stopping), stopping)
+    # What waits after trouble shows no life: only the loop itself does.
+    keep_going(name, lambda: start(settings, stopping), ended, pulse.away)
     pulse.away("stopping")
     log.info("stopped", service=name)
 
 
-def keep_going(name: str, start: Callable[[], None], stopping: threading.Event) -> None:
-    """Call `start` until stopping; trouble is logged, shown as a metric and followed by a growing pause.
+def keep_going(
+    name: str, start: Callable[[], None], stopping: threading.Event, away: Callable[[str], None] = lambda _why: None
+) -> None:
+    """Call `start` until stopping; trouble is logged, told, shown as a metric and followed by a growing pause.
 
     Raises SettingsError if `start` does: no pause makes settings right.
     """
@@ -88,9 +96,11 @@ def keep_going(name: str, start: Callable[[], None], stopping: threading.Event) 
             raise
         except Exception as error:  # whatever it is, the service must come back by itself
             TROUBLE.labels(name).set(1)
+            trouble = f"{type(error).__name__}: {error}"[:500]
+            away(f"trouble: {trouble}")
             if time.monotonic() - started >= STEADY_SECONDS:
                 pause = FIRST_PAUSE_SECONDS
-            log.warning("trouble", service=name, error=f"{type(error).__name__}: {error}"[:500], again_in=pause)
+            log.warning("trouble", service=name, error=trouble, again_in=pause)
             stopping.wait(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

@@ -48,7 +48,8 @@ class Readers:
         """Read until stopping, then let what is in hand end; False if something is left that did not end in time."""
         for thread in tuple(self._threads):
             thread.start()
-        while not self._stopping.wait(_LOOK_SECONDS):
+        # Not as the readers wait: that this thread comes round does not show that one of them does.
+        while not threading.Event.wait(self._stopping, _LOOK_SECONDS):
             pass
         deadline = time.monotonic() + STOP_SECONDS
         for thread in self._alive():

@@ -79,6 +79,21 @@ def test_a_service_that_fails_at_once_stays_in_trouble() -> None:
     assert in_trouble("three") == 1
 
 
+def test_a_service_that_always_fails_is_alive_and_not_ready() -> None:
+    pulse = Pulse(turns_within=10)
+    loop, said = Stopping(pulse), []
+
+    def start() -> None:
+        said.append(pulse.unready())
+        assert not loop.is_set()
+        raise ConnectionError("gone")
+
+    keep_going("five", start, Waits(3), pulse.away)
+    told = "trouble: ConnectionError: gone"
+    assert said == ["starting", told, told]
+    assert (pulse.unready(), pulse.trouble()) == (told, None)
+
+
 @pytest.mark.parametrize("ask", [lambda stopping: stopping.is_set(), lambda stopping: stopping.wait(0.001)])
 def test_a_loop_that_asks_whether_to_stop_works(ask: Callable[[Stopping], bool]) -> None:
     """Every service's loop does, each time round; one that does not for too long is stuck."""
