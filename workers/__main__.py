@@ -18,7 +18,6 @@ from millrace.errors import BrokerUnreachable
 from workers import garbage
 from workers.agreement import Disagreement, require_agreement
 from workers.app import make_worker_app
-from workers.broker_state import BrokerUnreadable
 from workers.environment import SettingsError
 from workers.handling import HandlerMissing
 from workers.liveness import PULSE
@@ -37,8 +36,7 @@ EX_TEMPFAIL = 75
 def main(arguments: list[str]) -> int:
     """Check the topology and run until SIGTERM.
 
-    78 means that settings, handlers or topology are wrong, 75 that the broker or its management API is out, 70 that it
-    did not consume.
+    78 means that settings, handlers or topology are wrong, 75 that the broker is out, 70 that it did not consume.
     """
     configure_logs()
     if len(arguments) != 1:
@@ -52,7 +50,7 @@ def main(arguments: list[str]) -> int:
     except (SettingsError, HandlerMissing, Disagreement) as error:
         print(f"worker of {arguments[0]} does not start: {error}", file=sys.stderr)
         return EX_CONFIG
-    except (BrokerUnreachable, BrokerUnreadable) as error:
+    except BrokerUnreachable as error:
         print(f"worker of {arguments[0]} does not start: {error}", file=sys.stderr)
         return EX_TEMPFAIL
     except KeyError:
