@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from millrace.catalog import CATALOG
 
 from infra.offline_engine import guarding
 from infra.offline_engine import state as stored
@@ -20,6 +19,7 @@ from infra.offline_engine.sides import Where
 from infra.offline_engine.state import State
 from infra.offline_engine.surveying import Survey, kubeconfig_file, settings_of, survey
 from infra.refusal import Refused
+from tests.unit.infra.kubernetes.stack import SMALL
 
 #: Nobody listens there, and nobody has to be asked for the name.
 NOWHERE = {"endpoint": "http://127.0.0.1:9"}
@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 def look(root: Path, stack: str = "kubernetes", **more: Any) -> Survey:
     nowhere = {"KUBECONFIG": str(root / "none")}
-    options: dict[str, Any] = {"catalog": CATALOG, "root": root, "more": NOWHERE, "environment": nowhere}
+    options: dict[str, Any] = {"catalog": SMALL, "root": root, "more": NOWHERE, "environment": nowhere}
     return survey(stack, state_dir=root / "state", **options | more)
 
 

@@ -1,7 +1,7 @@
 """The program's part at AWS as Pulumi's mock interface sees it."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from pathlib import Path
 
 import pytest
@@ -28,12 +28,17 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="session")
 def recorded(config: dict[str, str]) -> Record:
-    """Runs the program over a catalog against a stand-in for AWS; nothing is reached."""
+    """Runs the program over a catalog against a stand-in for AWS, once for the same; nothing is reached."""
+    done: dict[Hashable, tuple[Catalog, Recording]] = {}
 
     def run(catalog: Catalog = CATALOG, **target: str | bool) -> Recording:
         at = AwsTarget(endpoint="http://127.0.0.1:1", **target)  # type: ignore[arg-type]
         program = lambda: declare(catalog, Settings.load())  # noqa: E731
-        return record(program, stack="test", config=config | at.config(), known={})
+        asked = (id(catalog), *sorted(target.items()))
+        if asked not in done:
+            # The catalog is kept, too: its id must not become another's.
+            done[asked] = catalog, record(program, stack="test", config=config | at.config(), known={})
+        return done[asked][1]
 
     return run
 

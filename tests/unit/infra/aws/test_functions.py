@@ -206,7 +206,7 @@ def test_policies_and_topics_are_exported(recorded: Record) -> None:
 
 
 def test_a_large_catalog_has_several_policies_that_iam_takes(recorded: Record) -> None:
-    events = [Event(event.payload, public=Topic()) for event in catalog_of(70).events]
+    events = [Event(event.payload, public=Topic()) for event in catalog_of(40).events]
     recording = recorded(Catalog(events=events, groups=[]))
     policies = of(recording, graph.POLICY)
     assert len(policies) > 1
@@ -218,9 +218,9 @@ def test_a_large_catalog_has_several_policies_that_iam_takes(recorded: Record) -
 
 def test_topics_with_long_names_fit_into_policies_too(recorded: Record, package: str) -> None:
     """A topic's name may have 256 characters, a queue's 80."""
-    long = [f"{number:03d}{'x' * 253}" for number in range(40)]
+    long = [f"{number:03d}{'x' * 253}" for number in range(20)]
     events = [
-        Event(each.payload, forwarded=Topic(name)) for each, name in zip(catalog_of(40).events, long, strict=True)
+        Event(each.payload, forwarded=Topic(name)) for each, name in zip(catalog_of(20).events, long, strict=True)
     ]
     recording = recorded(Catalog(events=events, groups=[]), lambda_service=True, package=package, customer_key=True)
     policies = of(recording, graph.POLICY)

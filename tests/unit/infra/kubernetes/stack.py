@@ -38,6 +38,10 @@ CATALOG = Catalog(
     services=catalog.CATALOG.services,
     functions=catalog.CATALOG.functions,
 )
+#: For what is the same with any groups; of these two the settings speak.
+SMALL = Catalog(
+    events=CATALOG.events, groups=[one for one in CATALOG.groups if one.name in ("notifications", "signup")]
+)
 DATABASE_URL = "postgresql+psycopg://millrace:database-secret@10.1.0.5/millrace"
 SMTP_URL = "smtp://mailer:smtp-secret@mail.example.com:587"
 SETTINGS = {

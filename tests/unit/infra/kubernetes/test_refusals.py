@@ -11,11 +11,23 @@ from infra.offline_engine.recording import SECRET_MARK, Monitor, Recording, run
 from infra.refusal import Refused
 from infra.settings import Settings
 from tests.unit.infra.kubernetes.conftest import Record
-from tests.unit.infra.kubernetes.stack import CATALOG, DATABASE_URL, SETTINGS, SMTP_URL
+from tests.unit.infra.kubernetes.stack import CATALOG, DATABASE_URL, SETTINGS, SMALL, SMTP_URL
 from tests.unit.infra.test_program import MADE_SECRET, Wire
 
 OWN = {"brokerNodes": "3", "brokerCertificate": "broker-tls"}
 DIGEST = "a" * 64
+
+
+@pytest.fixture(scope="module")
+def there(config: dict[str, str]) -> Wire:
+    """What a stack with a broker that is there sends to Pulumi."""
+    return _wire(config)
+
+
+@pytest.fixture(scope="module")
+def own(config: dict[str, str]) -> Wire:
+    """What a stack with a broker of its own sends."""
+    return _wire(config, **OWN)
 
 
 @pytest.mark.parametrize(
@@ -30,7 +42,7 @@ DIGEST = "a" * 64
         ({"workerImage": "workers@sha256:abc"}, "workerImage must be an image by digest"),
         ({"workerImage": f"workers@sha256:{DIGEST}b"}, "workerImage must be an image by digest"),
         ({"workerConcurrency": "0"}, "workerConcurrency must be at least 1, got 0"),
-        ({"podQuota": "20"}, r"podQuota must be at least \d+.*got 20"),
+        ({"podQuota": "15"}, r"podQuota must be at least 16: .*got 15"),
         ({"databaseUrl": ""}, r"databaseUrl must be postgresql\+psycopg://"),
         ({"databaseUrl": "sqlite:///millrace.db"}, r"databaseUrl must be postgresql\+psycopg://"),
         ({"databaseNetworks": ""}, "databaseNetworks must be networks with a port"),
@@ -58,7 +70,7 @@ DIGEST = "a" * 64
 )  # fmt: skip
 def test_what_would_go_wrong_is_refused(recorded: Record, over: dict[str, str], reason: str) -> None:
     with pytest.raises(Refused, match=reason):
-        recorded(**over)
+        recorded(SMALL, **over)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +84,7 @@ def test_what_would_go_wrong_is_refused(recorded: Record, over: dict[str, str], 
 )
 def test_a_password_in_a_url_is_not_shown(recorded: Record, setting: str, text: str) -> None:
     with pytest.raises(Refused, match=f"{setting} must ") as caught:
-        recorded(**{setting: text})
+        recorded(SMALL, **{setting: text})
     assert "hunter2" not in str(caught.value)
 
 
@@ -90,19 +102,19 @@ def test_the_quota_has_room_for_just_what_may_run(recorded: Record) -> None:
 def test_without_the_setting_nothing_of_it_is_made(config: dict[str, str], recording: Recording) -> None:
     assert not [one for one in recording.resources if one.type.startswith("kubernetes:")]
     wire = Wire()
-    run(lambda: declare(CATALOG, Settings.load()), Monitor(wire), stack="test", config=config)
+    run(lambda: declare(SMALL, Settings.load()), Monitor(wire), stack="test", config=config)
     assert not [type_ for type_, _ in wire.inputs if "kubernetes" in type_]
 
 
-def test_the_provider_is_explicit_and_of_the_one_context(config: dict[str, str]) -> None:
-    (provider,) = [inputs for type_, inputs in _wire(config).inputs if type_ == "pulumi:providers:kubernetes"]
+def test_the_provider_is_explicit_and_of_the_one_context(there: Wire) -> None:
+    (provider,) = [inputs for type_, inputs in there.inputs if type_ == "pulumi:providers:kubernetes"]
     assert provider["context"] == "production"
     assert SECRET_MARK in provider["kubeconfig"]
 
 
-@pytest.mark.parametrize("over", [{}, OWN], ids=["there", "own"])
-def test_no_secret_travels_unmarked(config: dict[str, str], over: dict[str, str]) -> None:
-    wire = _wire(config, **over)
+@pytest.mark.parametrize("broker", ["there", "own"])
+def test_no_secret_travels_unmarked(request: pytest.FixtureRequest, broker: str) -> None:
+    wire: Wire = request.getfixturevalue(broker)
     secrets = [MADE_SECRET, "top-secret", "kubeconfig-secret", DATABASE_URL, SMTP_URL]
     unmarked = json.dumps([_without_secrets(inputs) for _, inputs in wire.inputs])
     whole = json.dumps([inputs for _, inputs in wire.inputs])
@@ -110,17 +122,17 @@ def test_no_secret_travels_unmarked(config: dict[str, str], over: dict[str, str]
     assert not [one for one in secrets if one in unmarked or _encoded(one) in unmarked]
 
 
-def test_every_value_of_a_secret_is_marked(config: dict[str, str]) -> None:
-    found = [inputs for type_, inputs in _wire(config, **OWN).inputs if type_ == "kubernetes:core/v1:Secret"]
+def test_every_value_of_a_secret_is_marked(own: Wire) -> None:
+    found = [inputs for type_, inputs in own.inputs if type_ == "kubernetes:core/v1:Secret"]
     assert len(found) > 10
     assert all(
         SECRET_MARK in one["data"] or all(SECRET_MARK in value for value in one["data"].values()) for one in found
     )
 
 
-def test_digests_of_secrets_hide_no_deployment(config: dict[str, str]) -> None:
+def test_digests_of_secrets_hide_no_deployment(there: Wire) -> None:
     """A digest is no secret: else Pulumi would show nothing of what changes in a Deployment."""
-    deployments = [inputs for type_, inputs in _wire(config).inputs if type_ == "kubernetes:apps/v1:Deployment"]
+    deployments = [inputs for type_, inputs in there.inputs if type_ == "kubernetes:apps/v1:Deployment"]
     assert deployments
     assert not [one for one in deployments if SECRET_MARK in json.dumps(one)]
 
