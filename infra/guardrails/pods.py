@@ -25,8 +25,8 @@ Values = Mapping[str, Any]
 
 
 def kind(resource: Declared) -> str:
-    """The Kubernetes kind; empty for what is not of Kubernetes."""
-    return resource.type.rpartition(":")[2] if resource.type.startswith(KUBERNETES) else ""
+    """The Kubernetes kind, of a patch that of what it patches; empty for what is not of Kubernetes."""
+    return resource.type.rpartition(":")[2].removesuffix("Patch") if resource.type.startswith(KUBERNETES) else ""
 
 
 def part(values: Values, *path: str) -> Values:

@@ -1,6 +1,7 @@
 """Nothing public, on Kubernetes and at AWS."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -28,6 +29,16 @@ SNS = {"Service": "sns.amazonaws.com"}
 )
 def test_a_service_that_is_reached_from_outside_is_refused(whole: Stack, edit: Edit) -> None:
     assert broken(edited(whole, SERVICE, "flower", edit)) == {(RULE, "flower")}
+
+
+def test_a_patch_is_no_way_round(whole: Stack) -> None:
+    service = cluster.thing("kubernetes:core/v1:ServicePatch", "flower", spec={"type": "NodePort"})
+    assert broken((*whole, service)) == {(RULE, "flower")}
+    (worker,) = (one for one in whole if (one.type, one.name) == (DEPLOYMENT, WORKER))
+    more = {"metadata": {"name": "relay", "namespace": cluster.NAMESPACE}, "spec": {**worker.inputs["spec"]}}
+    patch = replace(worker, urn="urn:patch", type="kubernetes:apps/v1:DeploymentPatch", name="patch", inputs=more)
+    stack = edited((*whole, patch), patch.type, "patch", set_at(*POD, "hostNetwork", to=True))
+    assert (RULE, "patch") in broken(stack)
 
 
 def test_a_broker_that_is_reached_from_outside_is_refused(whole: Stack) -> None:
