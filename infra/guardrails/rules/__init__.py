@@ -3,6 +3,7 @@
 from infra.guardrails.rules.broker_dead_letters import BROKER_DEAD_LETTERS
 from infra.guardrails.rules.images import IMAGES
 from infra.guardrails.rules.maximum import MAXIMUM
+from infra.guardrails.rules.opaque import NOTHING_OPAQUE
 from infra.guardrails.rules.plain_secrets import PLAIN_SECRETS
 from infra.guardrails.rules.pod_security import POD_SECURITY
 from infra.guardrails.rules.public import PUBLIC
@@ -20,6 +21,7 @@ RULES = (
     PUBLIC_AWS,
     IMAGES,
     POD_SECURITY,
+    NOTHING_OPAQUE,
 )
 
 __all__ = ["RULES"]
