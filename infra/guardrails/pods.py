@@ -19,6 +19,8 @@ TEMPLATES = {
     "ScaledJob": ("spec", "jobTargetRef", "template"),
     "StatefulSet": TEMPLATE,
 }
+#: What is laid over pods that an operator makes: it is judged by what it says, not by what it leaves out.
+OVERLAYS = {"RabbitmqCluster": ("spec", "override", "statefulSet", *TEMPLATE)}
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 Values = Mapping[str, Any]
@@ -53,6 +55,11 @@ def template(resource: Declared) -> Values | None:
     """What the resource's pods are made from: `metadata` and `spec`; None if it makes none."""
     path = TEMPLATES.get(kind(resource))
     return None if path is None else part(resource.inputs, *path)
+
+
+def overlay(resource: Declared) -> Values:
+    """What the resource lays over the pods that an operator makes; nothing, if it lays nothing."""
+    return part(resource.inputs, *OVERLAYS.get(kind(resource), ("", "")))
 
 
 def containers(spec: Values) -> Iterator[Values]:

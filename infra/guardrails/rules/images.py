@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 
-from infra.guardrails.pods import containers, items, kind, part, template
+from infra.guardrails.pods import containers, items, kind, overlay, part, template
 from infra.guardrails.rule import UNKNOWN, Declared, Finding, Limits, Rule
 
 BY_DIGEST = re.compile(r"[^@\s]+@sha256:[0-9a-f]{64}")
@@ -25,6 +25,9 @@ def _images(resource: Declared) -> Iterator[tuple[str, object]]:
         for volume in items(spec, "volumes"):
             if mounted := part(volume, "image"):
                 yield f"image of volume {volume.get('name')!r}", mounted.get("reference")
+    for container in containers(part(overlay(resource), "spec")):
+        if "image" in container:
+            yield f"image of container {container.get('name')!r}, in the override,", container["image"]
     if kind(resource) == "RabbitmqCluster" and (image := part(resource.inputs, "spec").get("image")):
         yield "spec.image", image
     if resource.type == FUNCTION and (image := resource.inputs.get("imageUri")):

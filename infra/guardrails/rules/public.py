@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from infra.guardrails.pods import containers, items, kind, number, part, place, template
+from infra.guardrails.pods import containers, items, kind, number, overlay, part, place, template
 from infra.guardrails.rule import Declared, Finding, Limits, Rule
 
 OPEN_SERVICES = frozenset({"LoadBalancer", "NodePort"})
 DOORS = frozenset({"Ingress", "Gateway", "GRPCRoute", "HTTPRoute", "TCPRoute", "TLSRoute", "UDPRoute"})
 #: Which field of these says how they are reached.
-SERVICES = {"Service": ("spec",), "RabbitmqCluster": ("spec", "service")}
+SERVICES = {
+    "RabbitmqCluster": (("spec", "service"), ("spec", "override", "service", "spec")),
+    "Service": (("spec",),),
+}
 
 
 def _check(resources: Sequence[Declared], limits: Limits) -> Iterator[Finding]:
@@ -18,14 +21,12 @@ def _check(resources: Sequence[Declared], limits: Limits) -> Iterator[Finding]:
 
 
 def _service(resource: Declared) -> Iterator[str]:
-    path = SERVICES.get(kind(resource))
-    if path is None:
-        return
-    spec = part(resource.inputs, *path)
-    if spec.get("type") in OPEN_SERVICES:
-        yield f"{'.'.join(path)}.type is {spec['type']}; make it ClusterIP, which only the cluster reaches"
-    if spec.get("externalIPs"):
-        yield f"{'.'.join(path)}.externalIPs opens it to the outside; leave it out"
+    for path in SERVICES.get(kind(resource), ()):
+        spec = part(resource.inputs, *path)
+        if spec.get("type") in OPEN_SERVICES:
+            yield f"{'.'.join(path)}.type is {spec['type']}; make it ClusterIP, which only the cluster reaches"
+        if spec.get("externalIPs"):
+            yield f"{'.'.join(path)}.externalIPs opens it to the outside; leave it out"
 
 
 def _door(resource: Declared, limits: Limits) -> Iterator[str]:
@@ -37,9 +38,7 @@ def _door(resource: Declared, limits: Limits) -> Iterator[str]:
 
 
 def _pod(resource: Declared) -> Iterator[str]:
-    if (pod := template(resource)) is None:
-        return
-    spec = part(pod, "spec")
+    spec = part(template(resource) or overlay(resource), "spec")
     if spec.get("hostNetwork"):
         yield "hostNetwork puts the pod on its node's own network; leave it out"
     for container in containers(spec):

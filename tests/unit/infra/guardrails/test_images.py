@@ -41,6 +41,9 @@ def test_what_is_not_known_yet_is_not_judged(whole: Stack) -> None:
 
 def test_a_broker_and_a_function_by_tag_are_refused(whole: Stack) -> None:
     assert broken(edited(whole, BROKER, "broker", set_at("spec", "image", to="rabbitmq:4"))) == {(RULE, "broker")}
+    override = ("spec", "override", "statefulSet", *IMAGE)
+    assert broken(edited(whole, BROKER, "broker", set_at(*override, to="rabbitmq:4"))) == {(RULE, "broker")}
+    assert broken(edited(whole, BROKER, "broker", set_at(*override, to=DIGEST))) == set()
     function = next(one for one in whole if one.type == "aws:lambda/function:Function")
     stack = edited(whole, function.type, function.name, set_at("imageUri", to="functions:latest"))
     assert broken(stack) == {(RULE, function.name)}

@@ -41,9 +41,19 @@ def test_a_patch_is_no_way_round(whole: Stack) -> None:
     assert (RULE, "patch") in broken(stack)
 
 
-def test_a_broker_that_is_reached_from_outside_is_refused(whole: Stack) -> None:
-    stack = edited(whole, BROKER, "broker", set_at("spec", "service", "type", to="NodePort"))
-    assert broken(stack) == {(RULE, "broker")}
+@pytest.mark.parametrize(
+    "edit",
+    [
+        set_at("spec", "service", "type", to="NodePort"),
+        set_at("spec", "override", "service", "spec", "type", to="LoadBalancer"),
+        set_at("spec", "override", "service", "spec", "externalIPs", to=["192.0.2.1"]),
+        set_at("spec", "override", "statefulSet", *POD, "hostNetwork", to=True),
+        set_at("spec", "override", "statefulSet", *POD, "containers", 0, "ports", to=[{"hostPort": 5671}]),
+    ],
+    ids=["service", "override", "addresses", "network", "port"],
+)
+def test_a_broker_that_is_reached_from_outside_is_refused(whole: Stack, edit: Edit) -> None:
+    assert broken(edited(whole, BROKER, "broker", edit)) == {(RULE, "broker")}
 
 
 @pytest.mark.parametrize(
