@@ -32,6 +32,7 @@ class _Host:
 
     exchanges: set[str] = field(default_factory=set)
     routes: set[tuple[str, str]] = field(default_factory=set)
+    bound: set[str] = field(default_factory=set)
     retried: set[str] = field(default_factory=set)
     policies: list[tuple[re.Pattern[str], Values]] = field(default_factory=list)
 
@@ -58,6 +59,7 @@ def _hosts(resources: Sequence[Declared]) -> dict[Any, _Host]:
             host.exchanges.add(known_as(one))
         elif one.type == BINDING:
             host.routes.add((str(inputs.get("source")), str(inputs.get("routingKey"))))
+            host.bound.add(str(inputs.get("source")))
             if inputs.get("source") == names.DELAY_EXIT:
                 host.retried.add(str(inputs.get("destination")))
         elif one.type == POLICY and (policy := part(inputs, "policy")).get("applyTo") in OF_QUEUES:
@@ -69,13 +71,22 @@ def _problem(queue: Declared, host: _Host) -> str | None:
     settings = host.settings(queue)
     if settings.get("queue-type") == "stream":
         return None
-    exchange, key = settings.get("dead-letter-exchange"), settings.get("dead-letter-routing-key")
-    if exchange is None:
+    if settings.get("dead-letter-exchange") is None:
         return None if _is_transit(settings) and known_as(queue) not in host.retried else _no_dead_letters(queue)
+    return _lost(settings, host)
+
+
+def _lost(settings: Values, host: _Host) -> str | None:
+    """How a queue loses what it has an exchange of dead letters for."""
+    exchange, key = settings.get("dead-letter-exchange"), settings.get("dead-letter-routing-key")
     if exchange not in host.exchanges:
         return f"its dead letters go to exchange {exchange!r}, which the stack does not have; declare that"
     if key and (exchange, key) not in host.routes:
         return f"its dead letters are dropped: bind a queue to exchange {exchange!r} by routing key {key!r}"
+    if exchange not in host.bound:
+        return f"its dead letters are dropped: no queue is bound to exchange {exchange!r}; bind one"
+    if "expires" in settings:
+        return "its x-expires deletes it with all it holds, and that is not dead-lettered; leave it out"
     return None
 
 

@@ -73,6 +73,24 @@ def test_dead_letters_that_arrive_nowhere_are_refused(whole: Stack) -> None:
     assert broken(without(whole, BINDING, binding.name)) == {(RULE, "signup")}
 
 
+def test_dead_letters_by_their_own_keys_need_a_queue_too(whole: Stack) -> None:
+    stack = edited(whole, POLICY, "signup", drop(*DEFINITION, "dead-letter-routing-key"))
+    assert broken(stack) == set()
+    bindings = [one.name for one in whole if one.type == BINDING and one.inputs["source"] == "dead"]
+    for name in bindings:
+        stack = without(stack, BINDING, name)
+    assert broken(stack) == {(RULE, "signup")}
+    assert "no queue is bound to exchange 'dead'" in messages(stack)[0]
+
+
+def test_a_queue_that_goes_with_what_it_holds_is_refused(whole: Stack) -> None:
+    assert broken(edited(whole, POLICY, "signup", set_at(*DEFINITION, "expires", to=1000))) == {(RULE, "signup")}
+    arguments = json.dumps({"x-queue-type": "quorum", "x-expires": 1000})
+    stack = edited(whole, QUEUE, "signup", set_at("settings", "argumentsJson", to=arguments))
+    assert broken(stack) == {(RULE, "signup")}
+    assert "x-expires deletes it" in messages(stack)[0]
+
+
 def test_a_level_of_the_delays_without_its_way_out_is_refused(whole: Stack) -> None:
     arguments = json.dumps({"x-queue-type": "quorum", "x-message-ttl": 1000})
     stack = edited(whole, QUEUE, "celery_delayed_0", set_at("settings", "argumentsJson", to=arguments))
