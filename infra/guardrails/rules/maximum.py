@@ -7,7 +7,7 @@ from infra.guardrails.rule import Declared, Finding, Limits, Rule, known_as
 
 FUNCTION = "aws:lambda/function:Function"
 MAPPING = "aws:lambda/eventSourceMapping:EventSourceMapping"
-#: The module of a group's workers; the group's name comes after it, last.
+#: The module of a group's workers; the group's name comes after it.
 WORKERS = "workers"
 
 
@@ -16,6 +16,8 @@ def _check(resources: Sequence[Declared], _limits: Limits) -> Iterator[Finding]:
     for resource in resources:
         if kind(resource) == "Deployment":
             yield from ((resource, message) for message in _deployment(resource, scalers.get(place(resource), [])))
+        elif group := worker_group(resource):
+            yield resource, f"group {group!r} must run as a Deployment, which a ScaledObject scales"
     for scaler in (one for found in scalers.values() for one in found):
         most = number(part(scaler.inputs, "spec"), "maxReplicaCount")
         if most is None or most < 1:
@@ -36,11 +38,13 @@ def _deployment(resource: Declared, scalers: Sequence[Declared]) -> Iterator[str
 
 
 def worker_group(resource: Declared) -> str | None:
-    """The group whose workers a Deployment runs; None if it runs anything else."""
+    """The group whose workers a resource runs, through a shell or not; None if it runs anything else."""
     for container in containers(part(template(resource) or {}, "spec")):
-        words = [*(container.get("command") or ()), *(container.get("args") or ())]
-        if WORKERS in words[-2:-1]:
-            return str(words[-1])
+        parts = [*(container.get("command") or ()), *(container.get("args") or ())]
+        words = ["-m", *(word for one in parts for word in str(one).split())]
+        for option, module, group in zip(words, words[1:], words[2:], strict=False):
+            if (option, module) == ("-m", WORKERS):
+                return group
     return None
 
 

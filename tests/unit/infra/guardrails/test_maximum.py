@@ -27,12 +27,28 @@ def test_a_group_without_its_scaler_is_refused(whole: Stack) -> None:
     [
         set_at(*CONTAINER, to={"args": ["workers", "signup"]}),
         set_at(*CONTAINER, to={"command": ["python", "-m"], "args": ["workers", "signup"]}),
+        set_at(*CONTAINER, to={"command": ["sh", "-c", "exec python -m workers signup"]}),
+        set_at(*CONTAINER, to={"command": ["python", "-m", "workers", "signup", "--verbose"]}),
     ],
-    ids=["entry point of the image", "both"],
+    ids=["entry point of the image", "both", "shell", "option"],
 )
 def test_a_group_is_told_however_it_is_started(whole: Stack, edit: Edit) -> None:
     stack = edited(without(whole, SCALED_OBJECT, WORKER), DEPLOYMENT, WORKER, edit)
     assert any(message.startswith("group 'signup' must have a ScaledObject") for message in messages(stack))
+
+
+@pytest.mark.parametrize(
+    ("type_", "more"),
+    [
+        ("kubernetes:apps/v1:StatefulSet", {"replicas": 3}),
+        ("kubernetes:batch/v1:Job", {"parallelism": 3}),
+        ("kubernetes:apps/v1:DaemonSet", {}),
+    ],
+)
+def test_a_group_is_nothing_but_a_deployment(whole: Stack, type_: str, more: dict[str, int]) -> None:
+    (worker,) = (one for one in whole if (one.type, one.name) == (DEPLOYMENT, WORKER))
+    other = cluster.thing(type_, "other", spec={"template": worker.inputs["spec"]["template"], **more})
+    assert broken((*whole, other), Limits(max_replicas=TOTAL + 3)) - {(WITHIN, WORKER)} == {(RULE, "other")}
 
 
 def test_a_fixed_number_is_no_maximum_of_a_group(whole: Stack) -> None:

@@ -120,6 +120,7 @@ def test_no_container_is_forgotten(whole: Stack, kind: str) -> None:
 def test_every_kind_that_makes_pods_is_looked_at(whole: Stack, type_: str, path: tuple[str, ...]) -> None:
     (worker,) = (one for one in whole if (one.type, one.name) == (DEPLOYMENT, WORKER))
     pod = copy.deepcopy(worker.inputs["spec"]["template"]["spec"])
+    pod["containers"][0]["command"] = ["python", "-m", "workers.relay"]
     stack = edited((*whole, cluster.thing(type_, "more", spec={})), type_, "more", set_at(*path, to=pod))
     assert broken(stack) == set()
     assert broken(edited(stack, type_, "more", set_at(*path, "hostPID", to=True))) == {(RULE, "more")}
