@@ -15,6 +15,8 @@ from tests.aws_catalog import CATALOG, EVENTS, GROUP, PLAIN, SMALLER
 from tests.integration.infra.conftest import StackUnderTest
 from tests.localstack_server import Aws, fresh_account
 
+pytestmark = pytest.mark.long
+
 #: Service, how to list it, where the list is, what names a thing in it (nothing where the list has names).
 LISTS = (
     ("sns", "list_topics", "Topics", "TopicArn"),

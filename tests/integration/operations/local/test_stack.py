@@ -27,6 +27,8 @@ from operations.local.stack import down, up
 from operations.local.stack_record import StackRecord
 from tests.real_servers import missing
 
+pytestmark = pytest.mark.long
+
 #: The sample catalog before somebody added a group.
 ADDED = "workflow"
 SMALLER = dataclasses.replace(CATALOG, groups=[group for group in CATALOG.groups if group.name != ADDED])

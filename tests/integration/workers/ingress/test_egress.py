@@ -24,6 +24,8 @@ from workers.database import begin
 from workers.letters import replay
 from workers.service import TROUBLE
 
+pytestmark = pytest.mark.long
+
 LISTENER = "somebody-else"
 EVENTS = 300
 
