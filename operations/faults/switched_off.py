@@ -7,6 +7,7 @@ from typing import Any
 
 from celery.worker.consumer import Consumer
 from kombu.message import Message as IncomingMessage
+from millrace.derived import LaneSize
 from millrace.errors import InvalidEvent
 from sqlalchemy import Connection, update
 
@@ -38,7 +39,12 @@ def heartbeat() -> None:
 
 def small_prefetch() -> None:
     """A worker takes a hundred messages ahead for each process."""
-    app.BASE["worker_prefetch_multiplier"] = 100
+    as_derived = vars(app)["prefetch_multiplier"]
+
+    def hundred(lane: LaneSize | None, in_pool: int) -> int:
+        return 100 if lane is None else int(as_derived(lane, in_pool))
+
+    vars(app)["prefetch_multiplier"] = hundred
 
 
 def no_inbox() -> None:
