@@ -25,6 +25,7 @@ from millrace.publishing.message import Message
 from workers.lane.entry import Entry, is_fresh
 from workers.lane.step import Lane
 from workers.liveness import WatchedConsumer
+from workers.memory import bound
 from workers.newer import Newer
 from workers.outgoing import Failure, dead_letter, delayed, short_id
 from workers.received import Delivery, Received, body_bytes, celery_request, receive, trusted_users
@@ -60,7 +61,7 @@ class GuardedConsumer(WatchedConsumer):
         self.group = self.runtime.group.name
         self.queue = names.group_queue(self.group)
         self.longest_task = self.runtime.timing.grace
-        self.memory = self.runtime.group.memory
+        self.memory = bound(self.runtime.group, self.runtime.processes)
         super().__init__(*args, app=app, **kwargs)
 
     def on_send_event_buffered(self) -> None:

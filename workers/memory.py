@@ -3,25 +3,23 @@
 import psutil
 from millrace.declarations import WorkerGroup
 
-from workers.environment import SettingsError
-
 #: What the main process needs of a group's memory, in MiB.
 MAIN_MIB = 128
 #: The least that a process of the pool needs: what it has when it begins (measured: 64), and some work.
 LEAST_CHILD_MIB = 96
 
 
+def bound(group: WorkerGroup, processes: int) -> int:
+    """What a worker may use, in MiB: what its group declares, or what so many processes need, if that is more."""
+    return max(group.memory, MAIN_MIB + processes * LEAST_CHILD_MIB)
+
+
 def child_limit(group: WorkerGroup, processes: int) -> int:
     """What one process of the pool may use, in KiB: Celery replaces one that uses more when its task has ended.
 
-    It goes by the most that was resident, what is shared with the main process included. Raises SettingsError if the
-    group's memory is too small for so many processes.
+    It goes by the most that was resident, what is shared with the main process included.
     """
-    needed = MAIN_MIB + processes * LEAST_CHILD_MIB
-    if group.memory < needed:
-        expected = f"at least {needed} (MiB) for {processes} processes (MILLRACE_CONCURRENCY)"
-        raise SettingsError(f"WorkerGroup.memory of {group.name} must be {expected}, got {group.memory}")
-    return (group.memory - MAIN_MIB) // processes * 1024
+    return (bound(group, processes) - MAIN_MIB) // processes * 1024
 
 
 def used() -> int:

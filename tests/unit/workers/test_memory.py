@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 from millrace.catalog import CATALOG
 
-from workers.environment import SettingsError
-from workers.memory import LEAST_CHILD_MIB, child_limit, used
+from workers.memory import LEAST_CHILD_MIB, bound, child_limit, used
 
 HOARDER = "import sys; held = b'x' * (80 * 2**20); print('held', flush=True); sys.stdin.read()"
 
@@ -21,11 +20,12 @@ def test_a_process_of_the_pool_may_use_its_share(memory: int, processes: int, ex
     assert child_limit(group, processes) == expected * 1024
 
 
-def test_too_little_for_so_many_processes_is_refused() -> None:
-    """Else each would be replaced after every task."""
+def test_many_processes_have_what_they_need_whatever_is_declared() -> None:
+    """Else each would be replaced after every task, or the worker would end at its first look."""
     group = replace(CATALOG.groups[0], memory=319)
-    with pytest.raises(SettingsError, match=r"memory of signup must be at least 320 .* for 2 processes"):
-        child_limit(group, 2)
+    assert bound(group, 1) == 319
+    assert bound(group, 12) == 128 + 12 * LEAST_CHILD_MIB
+    assert child_limit(group, 12) == LEAST_CHILD_MIB * 1024
 
 
 def test_what_a_child_uses_counts() -> None:
