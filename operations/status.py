@@ -1,6 +1,6 @@
 """The state of a stack in numbers: queues, letters, relay, processes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,11 @@ class ProcessNumbers:
     restarts: int = 0
     group: str | None = None
     pid: int | None = None
+
+
+def running(processes: Iterable[ProcessNumbers], group: str) -> int:
+    """How many of a group's workers run."""
+    return sum(process.group == group and process.state == "running" for process in processes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +113,8 @@ def _group(situation: Situation, declared: WorkerGroup) -> dict[str, Any]:
         "ready": queue.ready,
         "unacknowledged": queue.unacknowledged,
         "consumers": queue.consumers,
-        "replicas": _replicas(situation, group, queue),
+        # Where nobody supervises them here, the queue's consumers tell.
+        "replicas": queue.consumers if situation.processes is None else running(situation.processes, group),
         "wanted": number.wanted if number else None,
         "scaled_by_hand": number.number if number and number.by_hand else None,
         "dead_letters": situation.store.dead_letters.get(group, 0) + situation.transit(names.dead_queue(group)),
@@ -117,10 +123,3 @@ def _group(situation: Situation, declared: WorkerGroup) -> dict[str, Any]:
         "retrying": states.get("retrying", 0),
         "discarded": states.get("discarded", 0),
     }
-
-
-def _replicas(situation: Situation, group: str, queue: QueueNumbers) -> int:
-    """Running worker processes; where nobody supervises them here, the queue's consumers tell."""
-    if situation.processes is None:
-        return queue.consumers
-    return sum(1 for process in situation.processes if process.group == group and process.state == "running")

@@ -45,13 +45,14 @@ def scaled(known: Catalog, layout: "Layout") -> dict[str, dict[str, Any]]:
     """Each group's workers: those that run, the number to have, the formula's, and the bounds."""
     from operations.local.numbers import read_numbers  # noqa: PLC0415
     from operations.situation import read_processes  # noqa: PLC0415
+    from operations.status import running  # noqa: PLC0415
 
-    numbers, running = read_numbers(layout), read_processes(layout.root, known) or []
+    numbers, processes = read_numbers(layout), read_processes(layout.root, known) or []
     found: dict[str, dict[str, Any]] = {}
     for group in known.groups:
         said = numbers.get(group.name)
         found[group.name] = {
-            "replicas": sum(one.group == group.name and one.state == "running" for one in running),
+            "replicas": running(processes, group.name),
             "number": said.number if said else None,
             "wanted": said.wanted if said else None,
             "by_hand": said.by_hand if said else False,

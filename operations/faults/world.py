@@ -26,9 +26,10 @@ from operations.local.applying import apply_topology
 from operations.local.broker import Broker, node_broker
 from operations.local.daemon import apply_fleet, running, start_supervisor, stop_supervisor, wait_for
 from operations.local.errors import LocalError
-from operations.local.fleet import FLOWER, MAIL_SINK, SCALER, fleet, worker_name
+from operations.local.fleet import FLOWER, MAIL_SINK, fleet, worker_name
 from operations.local.layout import Layout
 from operations.local.noting import note
+from operations.local.numbers import SCALER
 from operations.local.ports import LOOPBACK, free_ports
 from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_install import find_server

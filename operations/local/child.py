@@ -126,11 +126,11 @@ class Child:
         alive = now - self._started_at
         if alive >= STEADY_SECONDS:
             self._delay = FIRST_DELAY
-        if process.returncode == 0 and alive >= STEADY_SECONDS:
-            self._say(f"{self.spec.name} ended by itself after {alive:.0f} s (its log says why); starting another")
-            self._not_before = now
-            self._become("waiting")
-            return
+            if process.returncode == 0:
+                self._say(f"{self.spec.name} ended by itself after {alive:.0f} s (its log says why); starting another")
+                self._not_before = now
+                self._become("waiting")
+                return
         how = how_it_ended(process.returncode)
         self._say(f"{self.spec.name} died after {alive:.1f} s, {how}; starting it again in {self._delay:g} s")
         self._back_off(now)

@@ -16,10 +16,11 @@ from millrace.derived import timing
 
 from operations.local.layout import REPOSITORY, Layout
 from operations.local.localstack import credentials
+from operations.local.numbers import SCALER
 from operations.local.process_spec import ProcessSpec
 from operations.local.stack_record import StackRecord
 
-RELAY, KEEPER, SCALER, MAIL_SINK, FLOWER = "relay", "keeper", "scaler", "mail-sink", "flower"
+RELAY, KEEPER, MAIL_SINK, FLOWER = "relay", "keeper", "mail-sink", "flower"
 #: What runs at the AWS door, where it is open: each with its module, and as which user it talks to the broker.
 AWS_DOOR = {
     "ingress": ("workers.ingress", "ingress"),
@@ -139,7 +140,7 @@ def _scaler_version(catalog: Catalog) -> str:
 
 def _flower_version() -> str:
     operations = REPOSITORY / "operations"
-    return source_version(REPOSITORY / "shared" / "millrace", operations / "flower", operations / "flower.py")
+    return source_version(REPOSITORY / "shared" / "millrace", operations / "flower")
 
 
 def source_version(*places: Path) -> str:

@@ -13,6 +13,9 @@ from operations.local.layout import Layout
 from operations.local.process_spec import ProcessSpec
 from operations.local.rabbitmq_node import write_secret
 
+#: The process that says the numbers.
+SCALER = "scaler"
+
 
 class WrongNumbers(LocalError):
     """A file of numbers holds something else."""

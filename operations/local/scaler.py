@@ -21,14 +21,14 @@ from millrace.scaling import Damping, Load, Scale, scale_of, wanted
 
 from operations.local.layout import Layout
 from operations.local.loads import BROKER_ERRORS, Sleepers, statistics
-from operations.local.numbers import Number, WrongNumbers, read_by_hand, read_numbers, write_numbers
+from operations.local.numbers import SCALER, Number, WrongNumbers, read_by_hand, read_numbers, write_numbers
 from workers.environment import SettingsError
-from workers.service import TROUBLE, run_service
+from workers.service import run_service
 from workers.settings import Settings
+from workers.troubles import Troubles
 
 log = structlog.get_logger("millrace.scaler")
 
-SCALER = "scaler"
 #: How often the queues of groups that sleep are looked at, and what a person has set.
 LOOK_SECONDS = 0.5
 #: Gives the load of any group.
@@ -89,7 +89,7 @@ class Scaler:
         lanes, now = settings.inbox_url is None, time.monotonic()
         self._layout = layout
         self._by_hand: Mapping[str, int] = {}
-        self._in_trouble: set[str] = set()
+        self._troubles = Troubles(SCALER)
         self._written: Mapping[str, Number] | None = None
         before: Mapping[str, Number] = {}
         with self._going_on("read the numbers of before"):
@@ -138,14 +138,9 @@ class Scaler:
         try:
             yield
         except (*BROKER_ERRORS, WrongNumbers) as error:
-            if what not in self._in_trouble:
-                self._in_trouble.add(what)
-                log.warning("trouble", what=f"cannot {what}", error=f"{type(error).__name__}: {error}"[:500])
+            self._troubles.note(what, error)
         else:
-            if what in self._in_trouble:
-                self._in_trouble.remove(what)
-                log.info("well again", what=f"can {what}")
-        TROUBLE.labels(SCALER).set(bool(self._in_trouble))
+            self._troubles.over(what)
 
 
 def run(layout: Layout, settings: Settings, stopping: threading.Event) -> None:

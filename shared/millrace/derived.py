@@ -72,7 +72,8 @@ LONGEST_POLLING_SECONDS = 15.0
 IDLE_TRANSACTION_SECONDS = 15.0
 #: The longest statement of those who have no group: relay, keeper, retention.
 STATEMENT_SECONDS = 30.0
-#: RabbitMQ closes a channel that holds an event for longer, unless its consumer asks for more.
+#: RabbitMQ closes a channel that holds an event for longer, unless its queue's policy (from 3.12) or its consumer (from
+#: 4.3) asks for more.
 BROKER_PATIENCE_SECONDS = 1800.0
 #: Kubernetes asks so often whether a worker consumes, and ends one only after the worker would have ended itself.
 PROBE_SECONDS = 10.0

@@ -66,7 +66,7 @@ def wanted(load: Load, scale: Scale, current: int) -> int:
     if not events and not rate:
         return scale.smallest
     by_backlog = _proposed(events, scale.slots, current)
-    by_arrivals = _proposed(rate, scale.rate, current) if scale.rate else 0
+    by_arrivals = _proposed(rate, scale.rate, current) if rate else 0
     return min(max(by_backlog, by_arrivals, scale.smallest, 1), scale.largest)
 
 
