@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from infra.offline_engine.errors import ServerProblem
 from infra.offline_engine.kind import Standing
-from infra.offline_engine.kinds import QUEUE, label
+from infra.offline_engine.kinds import POLICY, QUEUE, label
 from infra.offline_engine.management import CONNECTIONS
 from infra.offline_engine.place import Place
 from infra.offline_engine.planning import Plan, Step
@@ -44,7 +44,7 @@ class Applying:
         by_urn = {step.resource.urn: step for step in self.plan.steps}
         with ThreadPoolExecutor(CONNECTIONS, thread_name_prefix="apply") as executor:
             for level in levels(tuple(step.resource for step in self.plan.steps)):
-                steps = list(self._due(by_urn[resource.urn] for resource in level))
+                steps = sorted(self._due(by_urn[resource.urn] for resource in level), key=_after_policies)
                 for step, problem in zip(steps, executor.map(self._write, steps), strict=True):
                     self._note(step, problem)
 
@@ -111,6 +111,14 @@ class Applying:
         """It goes on to be ours, and what it depends on goes on to be there."""
         self.needed.update(resource.dependencies)
         self.outcome.kept.append(resource)
+
+
+def _after_policies(step: Step) -> bool:
+    """With each policy RabbitMQ goes through all queues and exchanges of the vhost, so there should be few of them yet.
+
+    Of 200 groups, the policies alone took half of an `up`, and four times as long as those of 100.
+    """
+    return step.resource.type != POLICY
 
 
 def fixed_message(resource: Resource) -> str:
