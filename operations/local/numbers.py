@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -70,8 +71,10 @@ def read_by_hand(layout: Layout) -> dict[str, int]:
 
 def set_by_hand(layout: Layout, group: str, number: int | None) -> None:
     """Set a group's number, or with None leave it to the formula again; it holds until then, over restarts too."""
-    numbers = {**read_by_hand(layout), group: number}
-    write_secret(layout.by_hand, json.dumps({name: each for name, each in numbers.items() if each is not None}))
+    with layout.by_hand.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two at a time, neither undoes what the other says of another group
+        numbers = {**read_by_hand(layout), group: number}
+        write_secret(layout.by_hand, json.dumps({name: each for name, each in numbers.items() if each is not None}))
 
 
 def begin_numbers(layout: Layout, groups: Iterable[WorkerGroup]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from operations.local.numbers import (
     groups_awake,
     is_due,
     parse_numbers,
+    read_by_hand,
     read_numbers,
     set_by_hand,
     write_numbers,
@@ -123,6 +125,13 @@ def test_what_runs_unacknowledged_keeps_its_worker(clock: Clock, layout: Layout)
         scaler.turn(broker.awake, broker.statistics)
         clock.now += 1.0
     assert numbers(layout) == {"sleepy": 1}
+
+
+def test_two_people_at_once_lose_neither_number(layout: Layout) -> None:
+    wanted = {f"g{number}": number for number in range(100)}
+    with ThreadPoolExecutor(8) as people:
+        assert list(people.map(lambda each: set_by_hand(layout, *each), wanted.items())) == [None] * len(wanted)
+    assert read_by_hand(layout) == wanted
 
 
 def test_by_hand_until_auto(clock: Clock, layout: Layout) -> None:
