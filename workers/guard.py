@@ -19,13 +19,13 @@ from kombu import compression
 from kombu.message import Message as IncomingMessage
 from millrace import names
 from millrace.declarations import WorkerGroup
+from millrace.derived import memory_bound
 from millrace.errors import InvalidEvent, PublishError, UnknownSchemaVersion
 from millrace.publishing.message import Message
 
 from workers.lane.entry import Entry, is_fresh
 from workers.lane.step import Lane
 from workers.liveness import WatchedConsumer
-from workers.memory import bound
 from workers.newer import Newer
 from workers.outgoing import Failure, dead_letter, delayed, short_id
 from workers.received import Delivery, Received, body_bytes, celery_request, receive, trusted_users
@@ -61,7 +61,7 @@ class GuardedConsumer(WatchedConsumer):
         self.group = self.runtime.group.name
         self.queue = names.group_queue(self.group)
         self.longest_task = self.runtime.timing.grace
-        self.memory = bound(self.runtime.group, self.runtime.processes)
+        self.memory = memory_bound(self.runtime.group, self.runtime.processes)
         super().__init__(*args, app=app, **kwargs)
 
     def on_send_event_buffered(self) -> None:

@@ -2,16 +2,7 @@
 
 import psutil
 from millrace.declarations import WorkerGroup
-
-#: What the main process needs of a group's memory, in MiB.
-MAIN_MIB = 128
-#: The least that a process of the pool needs: what it has when it begins (measured: 64), and some work.
-LEAST_CHILD_MIB = 96
-
-
-def bound(group: WorkerGroup, processes: int) -> int:
-    """What a worker may use, in MiB: what its group declares, or what so many processes need, if that is more."""
-    return max(group.memory, MAIN_MIB + processes * LEAST_CHILD_MIB)
+from millrace.derived import MAIN_MIB, memory_bound
 
 
 def child_limit(group: WorkerGroup, processes: int) -> int:
@@ -19,7 +10,7 @@ def child_limit(group: WorkerGroup, processes: int) -> int:
 
     It goes by the most that was resident, what is shared with the main process included.
     """
-    return (bound(group, processes) - MAIN_MIB) // processes * 1024
+    return (memory_bound(group, processes) - MAIN_MIB) // processes * 1024
 
 
 def used() -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pulumi
 from millrace import names as at_broker
 from millrace.declarations import WorkerGroup
-from millrace.derived import processes, timing
+from millrace.derived import memory_bound, processes, timing
 
 from infra.aws.settings import AwsSettings
 from infra.broker_user import BrokerUser
@@ -20,8 +20,8 @@ from infra.kubernetes.program import PROBE_PORT, SERVICE_CPU, Program
 PROBES = {"MILLRACE_METRICS_PORT": str(PROBE_PORT), "MILLRACE_METRICS_ADDRESS": "0.0.0.0"}  # noqa: S104 (the pod's own)
 RELAYS = 2
 HTTPS_PORT = 443
-#: A worker that uses more than its group's memory ends itself when it has finished what it runs; the kernel, which
-#: would kill it at once, leaves it room for that.
+#: A worker that uses more than it may ends itself when it has finished what it runs; the kernel, which would kill it at
+#: once, leaves it room for that.
 MEMORY_ROOM = 1.25
 ANYWHERE = "0.0.0.0/0"
 
@@ -44,6 +44,7 @@ class Programs:
     def worker(self, group: WorkerGroup, at_the_broker: Group) -> Program:
         """A group's worker; KEDA counts them."""
         settings = self.cluster.settings
+        in_pool = processes(group, settings.concurrency)
         user, monitor = self.users[at_broker.group_user(self.cluster.vhost, group.name)], self.own_user("monitor")
         return Program(
             name=names.worker(group.name),
@@ -60,8 +61,8 @@ class Programs:
                 *network.to_reaches((*settings.database, *settings.reaches.get(group.name, ()))),
             ],
             after=[*at_the_broker.stamps, *user.parts, *monitor.parts],
-            memory=math.ceil(group.memory * MEMORY_ROOM),
-            cpu=SERVICE_CPU * processes(group, settings.concurrency),
+            memory=math.ceil(memory_bound(group, in_pool) * MEMORY_ROOM),
+            cpu=SERVICE_CPU * in_pool,
             grace=timing(group).grace,
             replicas=None,
         )

@@ -75,6 +75,10 @@ STATEMENT_SECONDS = 30.0
 #: RabbitMQ closes a channel that holds an event for longer, unless its queue's policy (from 3.12) or its consumer (from
 #: 4.3) asks for more.
 BROKER_PATIENCE_SECONDS = 1800.0
+#: What a worker's main process needs of memory, in MiB.
+MAIN_MIB = 128
+#: The least that a process of its pool needs: what it has when it begins (measured: 64), and some work.
+LEAST_CHILD_MIB = 96
 #: Kubernetes asks so often whether a worker consumes, and ends one only after the worker would have ended itself.
 PROBE_SECONDS = 10.0
 PROBE_FAILURES = 6
@@ -150,6 +154,11 @@ def lane_size(group: WorkerGroup) -> LaneSize | None:
 def processes(group: WorkerGroup, concurrency: int) -> int:
     """How many processes a worker of this group has in its pool, if it may have `concurrency`."""
     return 1 if group.longest_runtime.total_seconds() > LONG_RUNTIME_SECONDS else concurrency
+
+
+def memory_bound(group: WorkerGroup, in_pool: int) -> int:
+    """What a worker may use, in MiB: what its group declares, or what so many processes need, if that is more."""
+    return max(group.memory, MAIN_MIB + in_pool * LEAST_CHILD_MIB)
 
 
 def prefetch_multiplier(lane: LaneSize | None, in_pool: int) -> int:

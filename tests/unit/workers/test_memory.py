@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 from millrace.catalog import CATALOG
+from millrace.derived import LEAST_CHILD_MIB, memory_bound
 
-from workers.memory import LEAST_CHILD_MIB, bound, child_limit, used
+from workers.memory import child_limit, used
 
 HOARDER = "import sys; held = b'x' * (80 * 2**20); print('held', flush=True); sys.stdin.read()"
 
@@ -23,8 +24,8 @@ def test_a_process_of_the_pool_may_use_its_share(memory: int, processes: int, ex
 def test_many_processes_have_what_they_need_whatever_is_declared() -> None:
     """Else each would be replaced after every task, or the worker would end at its first look."""
     group = replace(CATALOG.groups[0], memory=319)
-    assert bound(group, 1) == 319
-    assert bound(group, 12) == 128 + 12 * LEAST_CHILD_MIB
+    assert memory_bound(group, 1) == 319
+    assert memory_bound(group, 12) == 128 + 12 * LEAST_CHILD_MIB
     assert child_limit(group, 12) == LEAST_CHILD_MIB * 1024
 
 

@@ -25,13 +25,17 @@ ADMISSION = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolic
 ADMISSION_BINDING = "kubernetes:admissionregistration.k8s.io/v1:ValidatingAdmissionPolicyBinding"
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
-#: The sample, and groups at the ends of what may be declared: a lane from zero, half a day by one's own.
+#: The sample, and groups at the ends of what may be declared: a lane from zero with little memory, half a day alone.
 CATALOG = Catalog(
     events=catalog.CATALOG.events,
     groups=[
         *catalog.CATALOG.groups,
         WorkerGroup(
-            "clicks", handles=catalog.CATALOG.groups[0].handles, longest_runtime=seconds(0.05), replicas=(0, 8)
+            "clicks",
+            handles=catalog.CATALOG.groups[0].handles,
+            longest_runtime=seconds(0.05),
+            replicas=(0, 8),
+            memory=320,
         ),
         WorkerGroup("reports", handles=catalog.CATALOG.groups[0].handles, longest_runtime=seconds(43_200), memory=2048),
     ],
