@@ -1,6 +1,5 @@
 """Everything of a stack that runs on Kubernetes."""
 
-import math
 from collections.abc import Mapping
 
 import pulumi
@@ -17,7 +16,7 @@ from infra.kubernetes.programs import RELAYS, Programs
 from infra.kubernetes.settings import KubernetesSettings
 from infra.kubernetes.trigger_authentication import TriggerAuthentication
 from infra.kubernetes.worker_deployment import WorkerDeployment
-from infra.kubernetes.workload import SURGE, Workload
+from infra.kubernetes.workload import Workload
 from infra.refusal import Refused
 
 #: What runs once: keeper, Flower and the migration.
@@ -59,13 +58,13 @@ def require_fit(catalog: Catalog, settings: KubernetesSettings) -> None:
     needed = most_pods(catalog) + settings.broker.nodes
     if settings.quota < needed:
         raise Refused(
-            f"podQuota must be at least {needed}: every group at its largest, all else, and what a rollout adds; "
-            f"got {settings.quota}"
+            f"podQuota must be at least {needed}: every group at its largest, all else, and as many "
+            f"of before that still end; got {settings.quota}"
         )
 
 
 def most_pods(catalog: Catalog) -> int:
-    """The most pods that run at a time, in a rollout of everything."""
+    """The most pods that run at a time: in a rollout of everything, all of the old still ending what they have."""
     counts = [*(group.replicas[1] for group in catalog.groups), RELAYS]
     counts += [1] * (len(names.AWS_DOOR) if catalog.uses_aws else 0)
-    return sum(count + math.ceil(count * SURGE / 100) for count in counts) + SINGLE
+    return 2 * sum(counts) + SINGLE

@@ -42,7 +42,7 @@ def own(config: dict[str, str]) -> Wire:
         ({"workerImage": "workers@sha256:abc"}, "workerImage must be an image by digest"),
         ({"workerImage": f"workers@sha256:{DIGEST}b"}, "workerImage must be an image by digest"),
         ({"workerConcurrency": "0"}, "workerConcurrency must be at least 1, got 0"),
-        ({"podQuota": "15"}, r"podQuota must be at least 16: .*got 15"),
+        ({"podQuota": "22"}, r"podQuota must be at least 23: .*got 22"),
         ({"databaseUrl": ""}, r"databaseUrl must be postgresql\+psycopg://"),
         ({"databaseUrl": "sqlite:///millrace.db"}, r"databaseUrl must be postgresql\+psycopg://"),
         ({"databaseNetworks": ""}, "databaseNetworks must be networks with a port"),
@@ -92,8 +92,8 @@ def test_the_quota_has_room_for_just_what_may_run(recorded: Record) -> None:
     with pytest.raises(Refused) as caught:
         recorded(podQuota="1")
     (least,) = re.findall(r"at least (\d+)", str(caught.value))
-    # Groups of 4, 4, 4, 4, 8 and 4 with a quarter more, two relays and one more, keeper, Flower, migration.
-    assert int(least) == 5 * 5 + 10 + 3 + 3
+    # Groups of 4, 4, 4, 4, 8 and 4, two relays, and as many that still end; keeper, Flower, migration.
+    assert int(least) == 2 * (5 * 4 + 8 + 2) + 3
     assert recorded(podQuota=least).resources
     with pytest.raises(Refused, match=f"at least {int(least) + 3}"):
         recorded(podQuota=least, **OWN)
