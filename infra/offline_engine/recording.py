@@ -95,7 +95,11 @@ def _uncollected() -> Iterator[None]:
 
 
 def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
-    """End what a failed program left waiting; dropped with the loop, it would fail whenever it is collected."""
+    """End what a failed program left waiting; dropped with the loop, it would fail whenever it is collected.
+
+    What it left failed is not told of then, either: the program's failure has been raised.
+    """
+    loop.set_exception_handler(lambda _loop, _context: None)
     open_tasks = asyncio.all_tasks(loop)
     for task in open_tasks:
         task.cancel()
