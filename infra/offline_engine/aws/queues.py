@@ -20,6 +20,8 @@ COUNTS = (
     "ApproximateNumberOfMessagesNotVisible",
 )
 
+LOOKS = 5
+
 
 class QueueKind(AwsKind):
     """aws.sqs.Queue."""
@@ -49,6 +51,14 @@ class QueueKind(AwsKind):
         or_none(aws("sqs").delete_queue, QueueUrl=aws.queue_url(inputs["name"]))
 
     def held(self, inputs: Inputs, aws: Clients) -> int:
+        """How many messages there are; none only if several looks see none.
+
+        SQS calls its numbers approximate: in LocalStack, what is just being received is in none of them (measured: 21
+        of 2,626 looks at a queue that always had one message saw none).
+        """
+        return next((count for _ in range(LOOKS) if (count := self._count(inputs, aws))), 0)
+
+    def _count(self, inputs: Inputs, aws: Clients) -> int:
         attributes = self._read(inputs, aws) or {}
         return sum(int(attributes.get(name, 0)) for name in COUNTS)
 

@@ -1,7 +1,7 @@
 """`up` on RabbitMQ and LocalStack: what it makes at AWS, that it is repeatable, and what it never deletes."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -13,6 +13,7 @@ from infra.aws import settings
 from infra.offline_engine import NotAllApplied, QueueHoldsMessages
 from tests.aws_catalog import CATALOG, EVENTS, GROUP, PLAIN, SMALLER
 from tests.integration.infra.conftest import StackUnderTest
+from tests.integration.workers.stack import until
 from tests.localstack_server import Aws, fresh_account
 
 pytestmark = pytest.mark.long
@@ -68,9 +69,12 @@ def queue_url(aws: Aws, queue: str) -> str:
     return aws_names.queue_url(aws.endpoint, aws.region, aws.account, queue)
 
 
-def publish(aws: Aws, topic: str) -> None:
+def publish(aws: Aws, topic: str, queues: Iterable[str] = ()) -> None:
+    """Publish one message, and wait until it lies in these queues: SNS answers before."""
     with closing(aws.client("sns")) as sns:
         sns.publish(TopicArn=aws_names.arn("sns", aws.region, aws.account, topic), Message="{}")
+    for queue in queues:
+        until(lambda queue=queue: attributes(aws, queue)["ApproximateNumberOfMessages"] == "1", what=queue)  # type: ignore[misc]
 
 
 def attributes(aws: Aws, queue: str) -> dict[str, Any]:
@@ -164,8 +168,8 @@ def test_an_event_type_and_functions_that_left_are_removed(aws_stack: StackUnder
 
 def test_a_queue_with_messages_is_kept_and_nothing_is_touched(aws_stack: StackUnderTest, aws: Aws) -> None:
     aws_stack.up()
-    publish(aws, "MyTopic")
     leaving = [aws_names.function_queue(aws_stack.vhost, one.name) for one in (GROUP, PLAIN)]
+    publish(aws, "MyTopic", leaving)
     with pytest.raises(QueueHoldsMessages) as caught:
         aws_stack.up(SMALLER)
     assert caught.value.counts == dict.fromkeys(leaving, 1)
@@ -181,7 +185,7 @@ def test_a_message_that_comes_in_between_is_kept_too(
     aws_stack: StackUnderTest, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws_stack.up()
-    publish(aws, "MyTopic")
+    publish(aws, "MyTopic", [aws_names.function_queue(aws_stack.vhost, one.name) for one in (GROUP, PLAIN)])
     monkeypatch.setattr("infra.offline_engine.engine._require_no_messages", lambda *_: None)
     with pytest.raises(NotAllApplied, match="left the program but holds 1 messages"):
         aws_stack.up(SMALLER)
