@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,16 @@ def nothing_is_left(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     assert processes_left(directory) == []
     links = [path for path in Path(tempfile.gettempdir()).glob("millrace-*") if path.is_symlink()]
     assert [link for link in links if link.readlink().is_relative_to(directory)] == []
+
+
+@pytest.fixture(autouse=True)
+def no_log_handler_is_left() -> Iterator[None]:
+    """One that a test leaves writes to a stream that is closed by then, in whatever test comes later."""
+    yield
+    left = [one for one in logging.root.handlers if not type(one).__module__.startswith("_pytest")]
+    for one in left:
+        logging.root.removeHandler(one)
+    assert left == []
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """What is in the image works: a worker handles an event, Flower answers, nothing is missing and nothing too much."""
 
-import socket
 import uuid
 from collections.abc import Iterator
 
@@ -11,6 +10,7 @@ from millrace.events import UserSignedUp
 from millrace.publishing import Publisher
 from sqlalchemy import select
 
+from operations.local.ports import free_ports
 from tests.integration.image.container import Container
 from tests.integration.workers.stack import Stack, until
 from tests.real_servers import Broker
@@ -84,9 +84,7 @@ def test_a_worker_handles_an_event_and_ends_well(container: Container, stack: St
 
 
 def test_flower_answers_behind_its_login(container: Container, stack: Stack) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = free_ports(1)
     flower = container.start(
         "operations.flower",
         log="flower.log",

@@ -29,7 +29,7 @@ def test_makes_all_of_the_topology_and_a_second_run_changes_nothing(whole_stack:
     second = stack.up()
     assert second.total == 0
     assert second.unchanged == len(first.created)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 30
 
 
 def test_outputs_are_logins_that_work_and_stay(stack: StackUnderTest) -> None:

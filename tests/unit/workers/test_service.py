@@ -12,12 +12,12 @@ from workers.environment import SettingsError
 from workers.probes import Pulse
 from workers.service import FIRST_PAUSE_SECONDS, TROUBLE, Stopping, keep_going
 
-STEADY = 0.3
+STEADY = 1.5
 
 
 @pytest.fixture(autouse=True)
 def soon_steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What is steady is so after a fraction of a second; no trouble is left to show in another test."""
+    """What is steady is so soon; no trouble is left to show in another test."""
     monkeypatch.setattr(service, "STEADY_SECONDS", STEADY)
     yield
     TROUBLE.clear()

@@ -10,6 +10,7 @@ import pytest
 from operations.local.errors import LocalError
 from operations.local.ports import LOOPBACK
 from operations.local.running_node import running_node
+from tests.processes_seen import listening
 from tests.real_servers import Broker
 
 
@@ -28,14 +29,9 @@ def test_guest_is_absent_and_every_flag_is_on(broker: Broker) -> None:
 
 @pytest.mark.usefixtures("broker")
 def test_listens_on_loopback_only() -> None:
-    listening = {
-        connection.laddr.ip
-        for child in psutil.Process().children(recursive=True)
-        for connection in child.net_connections(kind="tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert LOOPBACK in listening
-    assert listening <= {LOOPBACK, "::1"}
+    addresses = {address for child in psutil.Process().children(recursive=True) for address in listening(child)}
+    assert LOOPBACK in addresses
+    assert addresses <= {LOOPBACK, "::1"}
 
 
 @pytest.mark.usefixtures("broker")

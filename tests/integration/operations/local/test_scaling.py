@@ -103,7 +103,8 @@ def test_from_zero_to_the_most_and_back(scaled: Scaled) -> None:
     until(lambda: scaled.workers("ticks") == 0, timing(TICKS).cool_down + 2 * polling(TICKS) + timing(TICKS).grace)
     slept = time.time() - max(row.at for row in found)
     print(f"asleep {slept:.1f} s after the last")
-    assert slept >= timing(TICKS).cool_down
+    # It runs from the last look at the queue that found something, which is up to one look and a half before.
+    assert slept >= timing(TICKS).cool_down - 1.5 * polling(TICKS)
 
 
 @pytest.mark.timeout(200)
@@ -124,19 +125,20 @@ def test_what_runs_for_half_a_minute_is_finished_where_it_began(scaled: Scaled) 
     assert len({row.process for row in found}) == 2
     assert scaled.effects(more) == [], "none runs, it waits"
     set_by_hand(scaled.layout, "waits", None)
-    until(lambda: len(scaled.effects(more)) == 1, 20)
+    until(lambda: len(scaled.effects(more)) == 1, 60)
     assert "redelivered" not in scaled.log("worker-waits")
 
 
 def test_a_worker_that_uses_too_much_memory_is_replaced(scaled: Scaled) -> None:
     """When it has finished what it runs; it says so, and so does the supervisor."""
-    ids = scaled.publish(*[Kept(mebibytes=100) for _ in range(3)])
-    until(lambda: "too much memory, ending" in scaled.log("worker-keeps"), 30)
-    until(lambda: scaled.log("supervisor").count("worker-keeps started") >= 2, 30)
-    more = scaled.publish(Kept(mebibytes=1))
-    until(lambda: len(scaled.effects(more)) == 1, 30)
+    ids = scaled.publish(*[Kept(mebibytes=25) for _ in range(12)])
+    until(lambda: "too much memory, ending" in scaled.log("worker-keeps"), 60)
+    until(lambda: scaled.log("supervisor").count("worker-keeps started") >= 2, 60)
+    ids += scaled.publish(Kept(mebibytes=1))
+    until(lambda: len(scaled.effects(ids)) >= len(ids), 60)
     assert sorted(row.event_id for row in scaled.effects(ids)) == sorted(ids)
-    assert re.search("worker-keeps died after .* exit code 0; starting it again", scaled.log("supervisor"))
+    said = "worker-keeps (died after .* exit code 0; starting it again|ended by itself after)"
+    assert re.search(said, scaled.log("supervisor"))
 
 
 def unacknowledged(scaled: Scaled) -> int:

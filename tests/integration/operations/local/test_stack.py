@@ -13,7 +13,6 @@ from pathlib import Path
 
 import amqp
 import httpx
-import psutil
 import pytest
 from millrace.catalog import CATALOG
 
@@ -25,6 +24,7 @@ from operations.local.ports import LOOPBACK, PortsTaken, free_ports
 from operations.local.rabbitmq_install import find_server
 from operations.local.stack import down, up
 from operations.local.stack_record import StackRecord
+from tests.processes_seen import command, listening
 from tests.real_servers import missing
 
 pytestmark = pytest.mark.long
@@ -95,18 +95,14 @@ def test_up_brings_everything_and_notes_it_for_its_owner_only(layout: Layout, re
 
 def test_nothing_listens_beyond_loopback(layout: Layout, record: StackRecord) -> None:
     assert record.ports
-    addresses = {
-        connection.laddr.ip
-        for process in leftovers(layout)
-        for connection in process.net_connections(kind="tcp")
-        if connection.status == psutil.CONN_LISTEN
-    }
+    addresses = {address for process in leftovers(layout) for address in listening(process)}
+    assert LOOPBACK in addresses
     assert addresses <= {LOOPBACK, "::1"}
 
 
 def test_no_secret_is_on_a_command_line(layout: Layout, record: StackRecord) -> None:
     secrets = {record.admin["password"], record.flower["password"], *record.users.values()}
-    lines = [" ".join(process.cmdline()) for process in leftovers(layout)]
+    lines = [" ".join(command(process)) for process in leftovers(layout)]
     assert not [line for line in lines for secret in secrets if secret in line]
 
 
@@ -114,7 +110,7 @@ def test_a_second_up_changes_nothing(layout: Layout, record: StackRecord, enviro
     before = pids(layout), layout.stack.read_text()
     began = time.monotonic()
     assert up(print, catalog=SMALLER, layout=layout, environment=environment) == record
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 60
     assert (pids(layout), layout.stack.read_text()) == before
 
 

@@ -245,7 +245,7 @@ def test_a_group_has_as_many_workers_as_its_number_says(layout: Layout) -> None:
     until(lambda: "up" in log_of(layout, "three"))
     write_numbers(layout, {"g": Number(number=1, wanted=1)})
     until(lambda: names_of(layout) == ["one", "relay"])
-    assert "asked to end" in log_of(layout, "three")
+    until(lambda: "asked to end" in log_of(layout, "three"))
     assert status_of(layout, "one") == first
     layout.numbers.write_text("{")
     until(lambda: "must have a number for each group" in log_of(layout, "supervisor"))

@@ -42,9 +42,9 @@ CATALOG = Catalog(
     ],
     groups=[],
     functions=[
-        LambdaGroup("parts", handles=[PartSeen], longest_runtime=timedelta(seconds=0.5), retry=RETRY),
-        LambdaGroup("notes", handles=[PartNoted], longest_runtime=timedelta(seconds=0.5), retry=RETRY, database=True),
-        LambdaGroup("audit", handles=[UserSignedUp], longest_runtime=timedelta(milliseconds=100), retry=RETRY),
+        LambdaGroup("parts", handles=[PartSeen], longest_runtime=timedelta(seconds=10), retry=RETRY),
+        LambdaGroup("notes", handles=[PartNoted], longest_runtime=timedelta(seconds=10), retry=RETRY, database=True),
+        LambdaGroup("audit", handles=[UserSignedUp], longest_runtime=timedelta(seconds=2), retry=RETRY),
         PlainFunction(
             "guide",
             handles=UserSignedUp,

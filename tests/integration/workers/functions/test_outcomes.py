@@ -6,6 +6,7 @@ import json
 import threading
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest import mock
 
@@ -17,6 +18,7 @@ from workers.aws_lambda import Function, MustComeAgain
 from workers.functions.inboxes import DynamoInbox
 from workers.functions.outbox import message_of
 from workers.functions.records import records_of
+from workers.overrun import interrupted_after
 from workers.stores.store import Outcome, StoreUnavailable
 
 
@@ -242,9 +244,12 @@ def test_a_discarded_event(parts: World) -> None:
 
 def test_too_long_a_handler_is_interrupted(parts: World) -> None:
     """Its time is its group's; the event is tried again."""
+    function = parts.function()
+    attempts = replace(function.running.attempts, limit=partial(interrupted_after, 0.5))
+    hurried = replace(function, running=replace(function.running, attempts=attempts))
     event = cloud_event("1", "bolt", "sleeps")
     parts.send(event)
-    assert call(parts) == ([], [event])
+    assert call(parts, hurried) == ([], [event])
     assert state(parts, "1") == ("retrying", 1)
 
 

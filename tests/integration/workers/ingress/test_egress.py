@@ -198,5 +198,6 @@ def test_ended_in_the_middle_each_event_goes_out(stack: Stack, door: AwsDoor, po
 
     until(all_heard, what="each event")
     stack.end("egress")
-    nothing_is_left(stack)
+    if politely:  # what was killed had some unanswered at the broker, which come again, perhaps not before the end
+        nothing_is_left(stack)
     assert stack.letters("rejected") == []

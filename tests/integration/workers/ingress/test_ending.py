@@ -53,6 +53,7 @@ def test_without_a_word_where_aws_is_it_does_not_start(stack: Stack, service: st
     assert f"the {service} does not start: MILLRACE_AWS_REGION" in stack.log(service)
 
 
+@pytest.mark.timeout(420)
 def test_killed_again_and_again(stack: Stack, door: AwsDoor) -> None:
     """Each of 2,000 events comes in with its id, so it has its one effect; SQS and all dead letters are empty."""
     stack.start_worker("ledger")

@@ -131,10 +131,10 @@ def test_what_is_delivered_again_keeps_its_id(
     [said] = door.publish("order.placed", PLAIN)
     door.publish("order.placed", "no json")
     with service.ingress():
+        until(lambda: len(deletes) > 3, what="a delete that is made")
         empty(door)
     until_indexed(stack, ("/sns/Orders", said, "order.placed"))
     until(lambda: len(stack.letters("rejected")) == 1, what="the letter")
-    assert len(deletes) > 3
 
 
 def test_poison_becomes_a_rejected_letter(stack: Stack, door: AwsDoor, service: Service) -> None:
@@ -142,10 +142,9 @@ def test_poison_becomes_a_rejected_letter(stack: Stack, door: AwsDoor, service: 
     dead = aws_names.dead_queue(door.queue("order.placed"))
     door.send(dead, [cloudevent("poison")])
     with service.ingress():
-        until(lambda: len(stack.letters("rejected")) == 1, what="the letter")
+        [row] = until(lambda: [row for row in stack.letters("rejected") if row.event_id == "poison"], what="the letter")
         empty(door)
-    [row] = stack.letters("rejected")
-    assert (row.cause, row.event_id, row.source) == ("given back too often", "poison", "/shop")
+    assert (row.cause, row.source) == ("given back too often", "/shop")
 
 
 def test_dead_letters_of_a_function_are_in_the_one_table(stack: Stack, door: AwsDoor, service: Service) -> None:

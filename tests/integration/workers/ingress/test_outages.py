@@ -72,7 +72,7 @@ def test_nothing_is_received_before_rabbitmq_answers(
         until(lambda: broker_line.accepted >= 2, what="a second try to reach RabbitMQ")
         assert counted(RECEIVED, queue) == before
         broker_line.let_pass()
-        until(lambda: ids(stack) == wanted, what="all of them")
+        until(lambda: ids(stack) >= wanted, seconds=60, what="all of them")
         empty(door)
 
 
@@ -84,7 +84,7 @@ def test_rabbitmq_goes_and_comes_back(
     queue = door.queue("order.placed")
     wanted = publish(door, f"{fault}-before")
     with service.ingress(broker_url=through(stack, broker_line)):
-        until(lambda: ids(stack) == wanted, what="the first ones")
+        until(lambda: ids(stack) >= wanted, what="the first ones")
         empty(door)
         failed = counted(FAILED, queue)
         broken = {"refuse": broker_line.refuse, "hold": broker_line.hold}
@@ -96,7 +96,7 @@ def test_rabbitmq_goes_and_comes_back(
         shut = publish(door, f"{fault}-shut")
         assert counted(RECEIVED, queue) == received
         broker_line.let_pass()
-        until(lambda: ids(stack) == wanted | later | shut, what="all of them")
+        until(lambda: ids(stack) >= wanted | later | shut, seconds=60, what="all of them")
         empty(door)
     assert stack.letters("rejected") == []
 
@@ -108,12 +108,12 @@ def test_sqs_goes_and_comes_back(stack: Stack, door: AwsDoor, service: Service, 
     endpoint = f"http://127.0.0.1:{aws_line.port}"
     wanted = publish(door, "sqs-before")
     with service.ingress(endpoint=endpoint):
-        until(lambda: ids(stack) == wanted, what="the first ones")
+        until(lambda: ids(stack) >= wanted, what="the first ones")
         aws_line.refuse()
         until(in_trouble, what="trouble that shows")
         wanted |= publish(door, "sqs-later")
         aws_line.let_pass()
-        until(lambda: ids(stack) == wanted, what="all of them")
+        until(lambda: ids(stack) >= wanted, seconds=60, what="all of them")
         until(lambda: not in_trouble(), what="no trouble")
         empty(door)
 
@@ -124,5 +124,5 @@ def test_a_queue_that_is_not_there_stops_no_other(stack: Stack, door: AwsDoor, s
     aws.close()
     wanted = publish(door, "beside")
     with service.ingress():
-        until(lambda: ids(stack) == wanted, what="all of them")
+        until(lambda: ids(stack) >= wanted, seconds=60, what="all of them")
         empty(door)

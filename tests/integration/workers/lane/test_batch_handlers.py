@@ -37,7 +37,7 @@ def test_one_that_fails_does_not_harm_the_others(stack: Stack, how: str) -> None
     see(stack, f"{prefix}-bad", how=how, what=ParcelWeighed)
     see(stack, *[f"{prefix}-z{number}" for number in range(30)], what=ParcelWeighed)
     until(lambda: stack.outcome("belt", f"{prefix}-bad") == "dead-lettered", what="its end")
-    assert processed(stack, f"{prefix}-") == 60
+    until(lambda: processed(stack, f"{prefix}-") == 60, what="the others")
     assert noted(stack, f"{prefix}-") == (60, 60)
     assert in_lane(stack, f"{prefix}-") == 60
     assert stack.effects("belt", f"{prefix}-bad") == []

@@ -46,7 +46,7 @@ def test_one_that_comes_twice_is_absorbed(stack: Stack) -> None:
 def test_one_that_fails_does_not_harm_its_batch(stack: Stack, how: str) -> None:
     """The others are committed by the lane; it has its attempts in the pool, and then its dead letter."""
     prefix = amid_others(stack, "belt", how)
-    assert processed(stack, f"{prefix}-") == 60
+    until(lambda: processed(stack, f"{prefix}-") == 60, what="the others")
     assert in_lane(stack, f"{prefix}-") == 60
     names = [f"{prefix}-{letter}{number}" for letter in "az" for number in range(30)]
     assert set(notes(stack, names).values()) == {1}

@@ -111,7 +111,7 @@ def test_an_answer_that_nobody_waits_for_any_more(redis_server: RedisServer, own
     store = own.open()
     held = claimed(store.claim(own.request()))
     with redis.Redis.from_url(redis_server.url) as client:
-        client.client_pause(400)
+        client.client_pause(800)
     with pytest.raises(Overran), interrupted_after(0.1):
         store.look(own.group, "/s", held.request.envelope.id)
     assert store.look(own.group, "/s", "another") is None

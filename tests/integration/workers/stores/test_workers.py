@@ -65,6 +65,7 @@ def start(stack: Stack, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
     """What `python -m workers ledger` says at its start, and its exit code."""
     for name, value in stack.environment("group.ledger", **more).items():
         patch.setenv(name, value)
+    patch.setattr(program, "configure_logs", lambda: None)  # its handler would outlive what capsys gives it to write to
     code = program.main(["ledger"])
     return code, capsys.readouterr().err
 

@@ -47,6 +47,7 @@ def watch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> waiting.Watch:
 
 
 def test_a_group_that_is_named_twice_must_have_two(watch: waiting.Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "FLEET_SECONDS", 20)
     monkeypatch.setattr(_Line, "counts", [1, 1, 2], raising=False)
     waiting.wait_for_consumers(watch, BROKER, "v", lambda: ["first", "first"], lambda _text: None)
     assert _Line.counts == [2]
