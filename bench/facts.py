@@ -42,18 +42,22 @@ def machine() -> dict[str, str]:
     }
 
 
-def versions(servers: Servers) -> dict[str, str]:
-    """Python, the servers and the peers."""
+def versions(servers: Servers, *, peers: bool = True) -> dict[str, str]:
+    """Python, the servers and, from an environment of their own, the peers."""
     with servers.broker.management() as api:
         overview = api.get("/api/overview").raise_for_status().json()
     with servers.database() as database:
         row = database.execute("select current_setting('server_version')").fetchone()
-    told = subprocess.run([PEER_PYTHON, "-c", _ASK, *PEERS], check=True, capture_output=True, text=True)  # noqa: S603
     return {
         "python": platform.python_version(),
         "rabbitmq": str(overview["rabbitmq_version"]),
         "erlang": str(overview["erlang_version"]),
         "postgresql": str(row[0]).partition(" ")[0] if row else "",
         "sqlalchemy": version("sqlalchemy"),
-        **dict(zip(PEERS, told.stdout.split(), strict=True)),
+        **(_peers() if peers else {}),
     }
+
+
+def _peers() -> dict[str, str]:
+    told = subprocess.run([PEER_PYTHON, "-c", _ASK, *PEERS], check=True, capture_output=True, text=True)  # noqa: S603
+    return dict(zip(PEERS, told.stdout.split(), strict=True))

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -56,7 +57,8 @@ def main(rounds: int, path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with ended_by_signals(), running_servers() as servers, _place(servers) as place:
-        report = Report(machine=facts.machine(), versions=facts.versions(servers))
+        versions = {**facts.versions(servers, peers=False), "boto3": version("boto3")}
+        report = Report(machine=facts.machine(), versions=versions)
         run_all(
             servers,
             _axes(place, rounds),
