@@ -45,7 +45,7 @@ def main(
         click.echo(f"{time.monotonic() - began:6.1f} s  {text}", err=True)
 
     with ended_by_signals(), running_servers() as servers:
-        report = Report(machine=facts.machine(), versions=facts.versions(servers))
+        report = Report(machine=facts.machine(), versions=facts.versions(servers) | facts.peers())
         if keep and path.exists():
             kept = Report.from_json(json.loads(path.read_text()))
             report.take_over(kept, but={axis.name for axis in wanted})

@@ -42,8 +42,8 @@ def machine() -> dict[str, str]:
     }
 
 
-def versions(servers: Servers, *, peers: bool = True) -> dict[str, str]:
-    """Python, the servers and, from an environment of their own, the peers."""
+def versions(servers: Servers) -> dict[str, str]:
+    """Python and the servers."""
     with servers.broker.management() as api:
         overview = api.get("/api/overview").raise_for_status().json()
     with servers.database() as database:
@@ -54,10 +54,10 @@ def versions(servers: Servers, *, peers: bool = True) -> dict[str, str]:
         "erlang": str(overview["erlang_version"]),
         "postgresql": str(row[0]).partition(" ")[0] if row else "",
         "sqlalchemy": version("sqlalchemy"),
-        **(_peers() if peers else {}),
     }
 
 
-def _peers() -> dict[str, str]:
+def peers() -> dict[str, str]:
+    """The peers, which have an environment of their own."""
     told = subprocess.run([PEER_PYTHON, "-c", _ASK, *PEERS], check=True, capture_output=True, text=True)  # noqa: S603
     return dict(zip(PEERS, told.stdout.split(), strict=True))

@@ -57,7 +57,7 @@ def main(rounds: int, path: Path) -> None:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with ended_by_signals(), running_servers() as servers, _place(servers) as place:
-        versions = {**facts.versions(servers, peers=False), "boto3": version("boto3")}
+        versions = {**facts.versions(servers), "boto3": version("boto3")}
         report = Report(machine=facts.machine(), versions=versions)
         run_all(
             servers,

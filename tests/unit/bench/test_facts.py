@@ -31,7 +31,7 @@ def test_peers_are_asked_only_where_they_are_measured(monkeypatch: pytest.Monkey
     """Their environment is made for `make bench` alone."""
     monkeypatch.setattr(facts, "PEER_PYTHON", "/no/such/python")
     servers = cast("Servers", SimpleNamespace(broker=SimpleNamespace(management=management), database=database))
-    found = facts.versions(servers, peers=False)
+    found = facts.versions(servers)
     assert (found["rabbitmq"], found["erlang"], found["postgresql"]) == ("4.3.6", "27", "15.14")
     with pytest.raises(FileNotFoundError, match="/no/such/python"):
-        facts.versions(servers)
+        facts.peers()
