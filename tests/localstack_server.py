@@ -20,6 +20,8 @@ from operations.local.ports import free_ports
 from operations.local.spawn import open_log, spawn, stop
 
 START_SECONDS = 60.0
+#: So many looks must find a queue empty.
+LOOKS = 5
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,21 @@ class Aws:
             aws_access_key_id=self.account,
             aws_secret_access_key="test",
         )
+
+
+def held(sqs: Any, queue_url: str) -> int:
+    """How many messages a queue has, hidden ones among them.
+
+    LocalStack's numbers are approximate, as those of SQS: a message that is just being received, or comes back, is in
+    neither of them. So none counts only if several looks see none.
+    """
+    return next((number for _ in range(LOOKS) if (number := _look(sqs, queue_url))), 0)
+
+
+def _look(sqs: Any, queue_url: str) -> int:
+    wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    found = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=wanted)["Attributes"]
+    return sum(int(number) for number in found.values())
 
 
 def fresh_account(endpoint_url: str) -> Aws:

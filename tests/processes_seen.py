@@ -7,6 +7,14 @@ from collections.abc import Sequence
 import psutil
 
 
+def runs(pid: int) -> bool:
+    """Whether a process is there and no zombie, which only waits for whoever started or inherited it."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def listening(process: psutil.Process) -> set[str]:
     """The addresses at which a process listens."""
     try:

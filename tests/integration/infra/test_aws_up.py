@@ -1,7 +1,7 @@
 """`up` on RabbitMQ and LocalStack: what it makes at AWS, that it is repeatable, and what it never deletes."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -69,12 +69,16 @@ def queue_url(aws: Aws, queue: str) -> str:
     return aws_names.queue_url(aws.endpoint, aws.region, aws.account, queue)
 
 
-def publish(aws: Aws, topic: str, queues: Iterable[str] = ()) -> None:
+def leaving(aws_stack: StackUnderTest) -> list[str]:
+    """The queues that SMALLER has no more, and that have what is published to MyTopic."""
+    return [aws_names.function_queue(aws_stack.vhost, one.name) for one in (GROUP, PLAIN)]
+
+
+def publish(aws: Aws, topic: str, queues: Sequence[str] = ()) -> None:
     """Publish one message, and wait until it lies in these queues: SNS answers before."""
     with closing(aws.client("sns")) as sns:
         sns.publish(TopicArn=aws_names.arn("sns", aws.region, aws.account, topic), Message="{}")
-    for queue in queues:
-        until(lambda queue=queue: attributes(aws, queue)["ApproximateNumberOfMessages"] == "1", what=queue)  # type: ignore[misc]
+    until(lambda: all(attributes(aws, queue)["ApproximateNumberOfMessages"] == "1" for queue in queues), what="it")
 
 
 def attributes(aws: Aws, queue: str) -> dict[str, Any]:
@@ -168,24 +172,23 @@ def test_an_event_type_and_functions_that_left_are_removed(aws_stack: StackUnder
 
 def test_a_queue_with_messages_is_kept_and_nothing_is_touched(aws_stack: StackUnderTest, aws: Aws) -> None:
     aws_stack.up()
-    leaving = [aws_names.function_queue(aws_stack.vhost, one.name) for one in (GROUP, PLAIN)]
-    publish(aws, "MyTopic", leaving)
+    publish(aws, "MyTopic", leaving(aws_stack))
     with pytest.raises(QueueHoldsMessages) as caught:
         aws_stack.up(SMALLER)
-    assert caught.value.counts == dict.fromkeys(leaving, 1)
+    assert caught.value.counts == dict.fromkeys(leaving(aws_stack), 1)
     assert everything(aws) == expected(aws_stack.vhost)
     with pytest.raises(QueueHoldsMessages):
         aws_stack.destroy()
     assert aws_stack.up().total == 0
     aws_stack.up(SMALLER, delete_messages=True)
-    assert not [one for one in everything(aws) if one.endswith(tuple(leaving))]
+    assert not [one for one in everything(aws) if one.endswith(tuple(leaving(aws_stack)))]
 
 
 def test_a_message_that_comes_in_between_is_kept_too(
     aws_stack: StackUnderTest, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aws_stack.up()
-    publish(aws, "MyTopic", [aws_names.function_queue(aws_stack.vhost, one.name) for one in (GROUP, PLAIN)])
+    publish(aws, "MyTopic", leaving(aws_stack))
     monkeypatch.setattr("infra.offline_engine.engine._require_no_messages", lambda *_: None)
     with pytest.raises(NotAllApplied, match="left the program but holds 1 messages"):
         aws_stack.up(SMALLER)

@@ -15,6 +15,7 @@ from operations.local.ports import LOOPBACK
 from tests.cluster.control_plane import NODES, ControlPlane
 from tests.cluster.programs import KUBE, KUBECTL
 from tests.integration.workers.stack import until
+from tests.processes_seen import listening, runs
 
 START = """
 import json, signal, sys
@@ -28,14 +29,9 @@ with running_control_plane(cached(), Path(sys.argv[1])) as plane:
 
 
 def test_nobody_listens_beyond_this_machine(plane: ControlPlane) -> None:
-    listening = {
-        (name, connection.laddr.ip)
-        for name, process in plane.processes.running.items()
-        for connection in psutil.Process(process.pid).net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
-    assert {address for _, address in listening} == {LOOPBACK}
-    assert {name for name, _ in listening} == plane.processes.running.keys() - {"kwok"}
+    found = {name: listening(psutil.Process(one.pid)) for name, one in plane.processes.running.items()}
+    assert set().union(*found.values()) == {LOOPBACK}
+    assert {name for name, addresses in found.items() if addresses} == plane.processes.running.keys() - {"kwok"}
 
 
 def test_it_tells_its_version_and_has_its_nodes(plane: ControlPlane) -> None:
@@ -58,12 +54,4 @@ def test_it_dies_with_who_started_it(plane: ControlPlane, tmp_path: Path) -> Non
         pids = json.loads(starter.stdout.readline())
         assert all(psutil.pid_exists(pid) for pid in pids)
         os.kill(starter.pid, signal.SIGKILL)
-    until(lambda: not any(_runs(pid) for pid in pids), seconds=30, what="the end of all of it")
-
-
-def _runs(pid: int) -> bool:
-    """Whether it is there and no zombie, which only waits for whoever inherited it."""
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
+    until(lambda: not any(runs(pid) for pid in pids), seconds=30, what="the end of all of it")

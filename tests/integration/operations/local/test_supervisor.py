@@ -27,6 +27,7 @@ from operations.local.layout import Layout
 from operations.local.numbers import Number, write_numbers
 from operations.local.ports import free_ports
 from operations.local.process_spec import ProcessSpec
+from tests.processes_seen import runs
 
 #: Says what happens to it; has a child of its own, as a Celery worker has.
 SLEEPER = """
@@ -89,13 +90,7 @@ def log_of(layout: Layout, name: str) -> str:
 
 
 def gone(*processes: psutil.Process) -> bool:
-    def is_gone(process: psutil.Process) -> bool:
-        try:
-            return bool(process.status() == psutil.STATUS_ZOMBIE)
-        except psutil.NoSuchProcess:
-            return True
-
-    return all(is_gone(process) for process in processes)
+    return not any(runs(process.pid) for process in processes)
 
 
 def family(pid: int) -> list[psutil.Process]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
@@ -21,12 +20,10 @@ from millrace import aws_names
 from tests.integration.workers.functions.runner import running
 from tests.integration.workers.functions.world import VHOST, World, cloud_event, world
 from tests.integration.workers.stack import until
-from tests.localstack_server import Aws
+from tests.localstack_server import Aws, held
+from tests.processes_seen import runs
 
 pytestmark = pytest.mark.long
-
-#: So many looks in a row must find a queue empty.
-LOOKS = 5
 
 
 def children(process: subprocess.Popen[bytes]) -> list[int]:
@@ -34,27 +31,9 @@ def children(process: subprocess.Popen[bytes]) -> list[int]:
     return [child.pid for child in psutil.Process(process.pid).children()]
 
 
-def runs(process: psutil.Process) -> bool:
-    """Whether it still runs; whoever started it may not have noticed that it does not."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return bool(process.status() != psutil.STATUS_ZOMBIE)
-    return False
-
-
-def left(made: World) -> int:
-    """How many messages there are in the function's queue, hidden ones too."""
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    found = made.sqs.get_queue_attributes(QueueUrl=made.queue, AttributeNames=names)["Attributes"]
-    return sum(int(found[name]) for name in names)
-
-
 def until_gone(made: World, seconds: float = 60) -> None:
-    """Wait until there is no message left in the function's queue.
-
-    LocalStack's numbers are approximate, as those of SQS: a message that is just being received, or comes back, is
-    in neither of them. So a zero counts only if the next looks see it, too.
-    """
-    until(lambda: all(left(made) == 0 for _ in range(LOOKS)), seconds=seconds, what="an empty queue")
+    """Wait until there is no message left in the function's queue."""
+    until(lambda: held(made.sqs, made.queue) == 0, seconds=seconds, what="an empty queue")
 
 
 def entries(log: Path) -> Counter[str]:
@@ -106,10 +85,10 @@ def test_a_process_that_dies_is_replaced(aws: Aws, tmp_path: Path) -> None:
     with world(aws, "parts", tmp_path) as made, running(aws, "parts", tmp_path) as (process, log):
         made.send(cloud_event("0"))
         until_gone(made)
-        killed = [psutil.Process(pid) for pid in children(process)]
-        for one in killed:
-            one.kill()
-        until(lambda: not any(runs(one) for one in killed), what="their end")
+        killed = children(process)
+        for pid in killed:
+            os.kill(pid, signal.SIGKILL)
+        until(lambda: not any(runs(pid) for pid in killed), what="their end")
         made.send(*[cloud_event(str(number), f"part{number}") for number in range(1, 8)])
         until_gone(made)
         found = re.findall(r"stored (\w+) ", log.read_text())

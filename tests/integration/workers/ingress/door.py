@@ -13,10 +13,7 @@ from millrace.aws_derived import INGRESS_MAX_RECEIVES, INGRESS_VISIBILITY_SECOND
 from millrace.aws_messages import text_attributes
 from millrace.declarations import Catalog, Event
 
-from tests.localstack_server import Aws
-
-#: So many looks must find a queue empty.
-LOOKS = 5
+from tests.localstack_server import Aws, held
 
 
 @dataclass
@@ -83,17 +80,9 @@ class AwsDoor:
             ]
 
     def held(self, queue: str) -> int:
-        """How many messages a queue has, hidden ones among them.
-
-        LocalStack leaves out what is just being received, or comes back: none counts only if several looks see none.
-        """
+        """How many messages a queue has, hidden ones among them."""
         with closing(self.aws.client("sqs")) as sqs:
-            return next((number for _ in range(LOOKS) if (number := self._look(sqs, queue))), 0)
-
-    def _look(self, sqs: Any, queue: str) -> int:
-        wanted = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        found = sqs.get_queue_attributes(QueueUrl=self.urls[queue], AttributeNames=wanted)["Attributes"]
-        return sum(int(number) for number in found.values())
+            return held(sqs, self.urls[queue])
 
     def take(self, queue: str) -> list[dict[str, Any]]:
         """Receive a few messages and delete them."""
